@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/types.hpp>
+
+namespace sparse_experts {
+
+/// Rows of a dense row-major matrix (n x p): what clustering, coding and prediction see. A view.
+template <class Scalar>
+using DenseRows = Eigen::Map<const RowMatrix<Scalar>, 0, Eigen::OuterStride<>>;
+
+/// Rows of a compressed sparse row-major matrix (n x p). A view.
+template <class Scalar, class StorageIndex = int>
+using SparseRows = Eigen::Map<const SparseRowMatrix<Scalar, StorageIndex>>;
+
+namespace detail {
+
+/// Front door of the row kernels: calls f(rows) with DenseRows or SparseRows. Row-major dense and compressed row-major
+/// sparse objects are bound, anything else is copied once into rows.
+template <class X, class F>
+decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
+  using Scalar = typename X::Scalar;
+  const X& x = input.derived();
+  if constexpr (is_sparse<X>) {
+    using StorageIndex = typename X::StorageIndex;
+    using View = SparseRows<Scalar, StorageIndex>;
+    if constexpr (requires { x.valuePtr(); } && X::IsRowMajor) {
+      if (x.isCompressed())
+        return f(View(x.rows(), x.cols(), x.nonZeros(), x.outerIndexPtr(), x.innerIndexPtr(), x.valuePtr()));
+    }
+    SparseRowMatrix<Scalar, StorageIndex> copy = x;
+    copy.makeCompressed();
+    return f(View(copy.rows(), copy.cols(), copy.nonZeros(), copy.outerIndexPtr(), copy.innerIndexPtr(), copy.valuePtr()));
+  } else {
+    using View = DenseRows<Scalar>;
+    if constexpr (bool(X::Flags & Eigen::DirectAccessBit) && X::IsRowMajor) {
+      if (x.innerStride() == 1) return f(View(x.data(), x.rows(), x.cols(), Eigen::OuterStride<>(x.outerStride())));
+    }
+    const RowMatrix<Scalar> copy = x;
+    return f(View(copy.data(), copy.rows(), copy.cols(), Eigen::OuterStride<>(copy.cols())));
+  }
+}
+
+}  // namespace detail
+
+}  // namespace sparse_experts
