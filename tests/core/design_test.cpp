@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "support/problems.hpp"
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/samples.hpp>
 
 #include <gtest/gtest.h>
-
-#include "support/problems.hpp"
 
 namespace se = sparse_experts;
 using se::Index;
@@ -37,7 +36,8 @@ void expect_same(const D& design, const se::Matrix<typename D::Scalar>& x) {
 TYPED_TEST(DesignContract, EveryStorageGivesTheSameColumns) {
   using Scalar = TypeParam;
   se::Random random(11);
-  const se::Matrix<Scalar> x = test_support::sparsified(test_support::random_matrix<Scalar>(13, 7, random), 0.4, random);
+  const se::Matrix<Scalar> x =
+      test_support::sparsified(test_support::random_matrix<Scalar>(13, 7, random), 0.4, random);
   const se::RowMatrix<Scalar> rows = x;
   const se::SparseMatrix<Scalar> sparse = x.sparseView();
   const se::SparseRowMatrix<Scalar> sparse_rows = sparse;
@@ -62,18 +62,22 @@ TYPED_TEST(DesignContract, EveryStorageGivesTheSameColumns) {
 TYPED_TEST(DesignContract, StandardizedColumnsEqualTheExplicitOnes) {
   using Scalar = TypeParam;
   se::Random random(12);
-  const se::Matrix<Scalar> x = test_support::sparsified(test_support::random_matrix<Scalar>(20, 6, random), 0.5, random);
+  const se::Matrix<Scalar> x =
+      test_support::sparsified(test_support::random_matrix<Scalar>(20, 6, random), 0.5, random);
   const se::SparseMatrix<Scalar> sparse = x.sparseView();
   const se::Vector<Scalar> center = test_support::random_matrix<Scalar>(6, 1, random);
   const se::Vector<Scalar> scale = test_support::random_matrix<Scalar>(6, 1, random).cwiseAbs();
   const se::Matrix<Scalar> expected = (x.rowwise() - center.transpose()) * scale.asDiagonal();
-  se::detail::with_columns(sparse, [&](const auto& base) { expect_same(se::StandardizedColumns(base, center, scale), expected); });
+  se::detail::with_columns(
+      sparse, [&](const auto& base) { expect_same(se::StandardizedColumns(base, center, scale), expected); });
 }
 
 TEST(Design, ContiguousColumnsAreBoundWithoutACopy) {
   const se::Matrix<double> x = se::Matrix<double>::Random(5, 4);
   se::detail::with_columns(x, [&](const auto& design) { EXPECT_EQ(design.matrix().data(), x.data()); });
-  se::detail::with_columns(x.block(1, 1, 3, 2), [&](const auto& design) { EXPECT_EQ(design.matrix().data(), &x(1, 1)); });
+  se::detail::with_columns(x.block(1, 1, 3, 2),
+                           [&](const auto& design) { EXPECT_EQ(design.matrix().data(), &x(1, 1)); });
   const se::SparseMatrix<double> sparse = x.sparseView();
-  se::detail::with_columns(sparse, [&](const auto& design) { EXPECT_EQ(design.matrix().valuePtr(), sparse.valuePtr()); });
+  se::detail::with_columns(
+      sparse, [&](const auto& design) { EXPECT_EQ(design.matrix().valuePtr(), sparse.valuePtr()); });
 }

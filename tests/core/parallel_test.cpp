@@ -26,11 +26,13 @@ TEST(Parallel, SumsHaveTheSameBitsAtAnyNumberOfThreads) {
   std::vector<double> x(10007);
   for (double& v : x) v = random.normal();
   const auto sum = [&](int n_threads) {
-    return se::detail::parallel_sum(static_cast<se::Index>(x.size()), 100, n_threads, 0.0, [&](const Block& block) {
-      double part = 0;
-      for (se::Index i = block.begin; i < block.end; ++i) part += x[static_cast<std::size_t>(i)];
-      return part;
-    });
+    return se::detail::parallel_sum(static_cast<se::Index>(x.size()), 100, n_threads, 0.0,
+                                    [&](const Block& block) {
+                                      double part = 0;
+                                      for (se::Index i = block.begin; i < block.end; ++i)
+                                        part += x[static_cast<std::size_t>(i)];
+                                      return part;
+                                    });
   };
   const double expected = sum(1);
   for (int n_threads : {2, 3, 5, 8}) EXPECT_EQ(sum(n_threads), expected);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cmath>
-
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
+
+#include <cmath>
 
 /// Small random problems for tests, made from the library's own portable generator.
 namespace test_support {
@@ -37,7 +37,8 @@ struct Regression {
 
 /// y = X w + noise with `informative` non-zero weights; neighbouring columns correlate with rho.
 template <class Scalar>
-Regression<Scalar> make_regression(Index n, Index p, Index informative, double noise, double rho, std::uint64_t seed) {
+Regression<Scalar> make_regression(Index n, Index p, Index informative, double noise, double rho,
+                                   std::uint64_t seed) {
   se::Random random(seed);
   Regression<Scalar> problem{random_matrix<Scalar>(n, p, random), se::Vector<Scalar>::Zero(n)};
   for (Index j = 1; j < p; ++j)

@@ -15,10 +15,14 @@ enum class Status {
 
 constexpr const char* to_string(Status status) {
   switch (status) {
-    case Status::converged: return "converged";
-    case Status::max_iter: return "max_iter";
-    case Status::stalled: return "stalled";
-    case Status::stopped: return "stopped";
+    case Status::converged:
+      return "converged";
+    case Status::max_iter:
+      return "max_iter";
+    case Status::stalled:
+      return "stalled";
+    case Status::stopped:
+      return "stopped";
   }
   return "unknown";
 }

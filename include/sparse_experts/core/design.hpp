@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-#include <utility>
-
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
 namespace sparse_experts {
 
-/// All that a column solver may know of X (n x p). One source of each solver serves every model of it: dense and
-/// sparse columns, implicitly centred and scaled ones, the gated design, and whatever a user writes.
+/// All that a column solver may know of X (n x p). One source of each solver serves every model of it: dense
+/// and sparse columns, implicitly centred and scaled ones, the gated design, and whatever a user writes.
 ///   dot(j, r)       x_j' r
 ///   axpy(j, a, r)   r += a x_j
 ///   squared_norm(j) |x_j|^2
@@ -110,7 +110,8 @@ class SparseColumns {
   View x_;
 };
 
-/// Implicitly centred and scaled columns (x_j - center_j 1) scale_j of another design: sparse data stay sparse.
+/// Implicitly centred and scaled columns (x_j - center_j 1) scale_j of another design: sparse data stay
+/// sparse.
 template <Design Base>
 class StandardizedColumns {
  public:
@@ -123,7 +124,9 @@ class StandardizedColumns {
 
   Index rows() const { return base_->rows(); }
   Index cols() const { return base_->cols(); }
-  Scalar dot(Index j, VectorIn<Scalar> r) const { return scale_[j] * (base_->dot(j, r) - center_[j] * r.sum()); }
+  Scalar dot(Index j, VectorIn<Scalar> r) const {
+    return scale_[j] * (base_->dot(j, r) - center_[j] * r.sum());
+  }
   void axpy(Index j, Scalar a, VectorOut<Scalar> r) const {
     base_->axpy(j, a * scale_[j], r);
     r.array() -= a * scale_[j] * center_[j];
@@ -146,11 +149,13 @@ class StandardizedColumns {
 namespace detail {
 
 template <class X>
-inline constexpr bool is_sparse = std::is_base_of_v<Eigen::SparseMatrixBase<std::decay_t<X>>, std::decay_t<X>>;
+inline constexpr bool is_sparse =
+    std::is_base_of_v<Eigen::SparseMatrixBase<std::decay_t<X>>, std::decay_t<X>>;
 
 /// out = X' r, blocks of columns in parallel.
 template <Design D>
-void correlations(const D& design, VectorIn<typename D::Scalar> r, VectorOut<typename D::Scalar> out, int n_threads = 1) {
+void correlations(const D& design, VectorIn<typename D::Scalar> r, VectorOut<typename D::Scalar> out,
+                  int n_threads = 1) {
   parallel_blocks(design.cols(), 64, n_threads, [&](const Block& block) {
     if constexpr (requires { design.correlations(block.begin, block.size(), r, out); })
       design.correlations(block.begin, block.size(), r, out);
@@ -159,8 +164,9 @@ void correlations(const D& design, VectorIn<typename D::Scalar> r, VectorOut<typ
   });
 }
 
-/// Front door of the column solvers: calls f(design) with a view of X by columns. Column-major dense and compressed
-/// column-major sparse objects are bound, anything else is copied once into the layout of the columns.
+/// Front door of the column solvers: calls f(design) with a view of X by columns. Column-major dense and
+/// compressed column-major sparse objects are bound, anything else is copied once into the layout of the
+/// columns.
 template <class X, class F>
 decltype(auto) with_columns(const Eigen::EigenBase<X>& input, F&& f) {
   using Scalar = typename X::Scalar;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/types.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <vector>
-
-#include <sparse_experts/core/types.hpp>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -15,8 +15,8 @@
 #endif
 
 /// Deterministic parallel loops. Work is cut into blocks by its size, never by the number of threads, and
-/// partial results are combined in the order of the blocks, so every result has the same bits at any n_threads.
-/// Runs on OpenMP where the including program is compiled with it, on std::thread where
+/// partial results are combined in the order of the blocks, so every result has the same bits at any
+/// n_threads. Runs on OpenMP where the including program is compiled with it, on std::thread where
 /// SPARSE_EXPERTS_STD_THREADS is defined, serially otherwise.
 namespace sparse_experts::detail {
 
@@ -36,7 +36,8 @@ inline Index resolve_threads(int n_threads) {
   if (omp_in_parallel()) return 1;
   return n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads());
 #elif defined(SPARSE_EXPERTS_STD_THREADS)
-  return n_threads > 0 ? n_threads : std::max<Index>(1, static_cast<Index>(std::thread::hardware_concurrency()));
+  return n_threads > 0 ? n_threads
+                       : std::max<Index>(1, static_cast<Index>(std::thread::hardware_concurrency()));
 #else
   (void)n_threads;
   return 1;

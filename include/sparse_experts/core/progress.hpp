@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <functional>
-
 #include <sparse_experts/core/types.hpp>
+
+#include <functional>
 
 namespace sparse_experts {
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/types.hpp>
+
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-#include <sparse_experts/core/types.hpp>
-
 namespace sparse_experts {
 
 /// Counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-/// 1, 2, 3", SC 2011). The i-th number of stream s under a seed depends on (seed, s, i) alone, so blocks of work
-/// draw from streams of their own and give the same numbers on every platform and at any number of threads.
-/// Integers and uniform numbers are exactly portable; normal() is so up to rounding of log and sqrt.
+/// 1, 2, 3", SC 2011). The i-th number of stream s under a seed depends on (seed, s, i) alone, so blocks of
+/// work draw from streams of their own and give the same numbers on every platform and at any number of
+/// threads. Integers and uniform numbers are exactly portable; normal() is so up to rounding of log and sqrt.
 class Random {
  public:
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0)

@@ -16,8 +16,8 @@ using SparseRows = Eigen::Map<const SparseRowMatrix<Scalar, StorageIndex>>;
 
 namespace detail {
 
-/// Front door of the row kernels: calls f(rows) with DenseRows or SparseRows. Row-major dense and compressed row-major
-/// sparse objects are bound, anything else is copied once into rows.
+/// Front door of the row kernels: calls f(rows) with DenseRows or SparseRows. Row-major dense and compressed
+/// row-major sparse objects are bound, anything else is copied once into rows.
 template <class X, class F>
 decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
   using Scalar = typename X::Scalar;
@@ -31,11 +31,13 @@ decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
     }
     SparseRowMatrix<Scalar, StorageIndex> copy = x;
     copy.makeCompressed();
-    return f(View(copy.rows(), copy.cols(), copy.nonZeros(), copy.outerIndexPtr(), copy.innerIndexPtr(), copy.valuePtr()));
+    return f(View(copy.rows(), copy.cols(), copy.nonZeros(), copy.outerIndexPtr(), copy.innerIndexPtr(),
+                  copy.valuePtr()));
   } else {
     using View = DenseRows<Scalar>;
     if constexpr (bool(X::Flags & Eigen::DirectAccessBit) && X::IsRowMajor) {
-      if (x.innerStride() == 1) return f(View(x.data(), x.rows(), x.cols(), Eigen::OuterStride<>(x.outerStride())));
+      if (x.innerStride() == 1)
+        return f(View(x.data(), x.rows(), x.cols(), Eigen::OuterStride<>(x.outerStride())));
     }
     const RowMatrix<Scalar> copy = x;
     return f(View(copy.data(), copy.rows(), copy.cols(), Eigen::OuterStride<>(copy.cols())));

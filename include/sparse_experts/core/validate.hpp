@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/types.hpp>
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -10,8 +12,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-
-#include <sparse_experts/core/types.hpp>
 
 /// Checks of what a caller can get wrong. Every message reads `<argument> = <got>, expected <expected>`.
 namespace sparse_experts::detail {
@@ -37,7 +37,8 @@ inline bool is_finite(float x) {
 template <class Scalar>
 bool all_finite(const Scalar* x, Index n) {
   using Bits = std::conditional_t<sizeof(Scalar) == 8, std::uint64_t, std::uint32_t>;
-  constexpr Bits exponent = sizeof(Scalar) == 8 ? static_cast<Bits>(0x7FF0000000000000u) : static_cast<Bits>(0x7F800000u);
+  constexpr Bits exponent =
+      sizeof(Scalar) == 8 ? static_cast<Bits>(0x7FF0000000000000u) : static_cast<Bits>(0x7F800000u);
   constexpr Index chunk = 4096;
   for (Index begin = 0; begin < n; begin += chunk) {
     const Index end = begin + chunk < n ? begin + chunk : n;
@@ -53,7 +54,8 @@ inline std::string entry_name(std::string_view name, Index i, Index j, bool is_v
   return std::string(name) + '(' + std::to_string(i) + (is_vector ? "" : ", " + std::to_string(j)) + ')';
 }
 
-/// All entries finite; the message names the first bad entry in storage order. Dense object with direct access.
+/// All entries finite; the message names the first bad entry in storage order. Dense object with direct
+/// access.
 template <class Derived>
 void check_finite(const Eigen::DenseBase<Derived>& x, std::string_view name) {
   static_assert(bool(Derived::Flags & Eigen::DirectAccessBit), "evaluate the expression first");
@@ -82,7 +84,8 @@ void check_finite(const Eigen::SparseCompressedBase<Derived>& x, std::string_vie
   if (m.isCompressed() && all_finite(m.valuePtr() + m.outerIndexPtr()[0], m.nonZeros())) return;
   for (Index outer = 0; outer < m.outerSize(); ++outer)
     for (typename Derived::InnerIterator it(m, outer); it; ++it)
-      if (!is_finite(it.value())) reject(entry_name(name, it.row(), it.col(), false), it.value(), "a finite value");
+      if (!is_finite(it.value()))
+        reject(entry_name(name, it.row(), it.col(), false), it.value(), "a finite value");
 }
 
 /// At least one row and one column.
@@ -126,7 +129,8 @@ void check_sample_weights(const Eigen::MatrixBase<Derived>& weights, Index n_sam
 
 /// `predict` and the like before `fit`.
 inline void check_fitted(bool fitted, std::string_view model) {
-  if (!fitted) throw std::logic_error("sparse_experts: " + std::string(model) + " is not fitted, call fit first");
+  if (!fitted)
+    throw std::logic_error("sparse_experts: " + std::string(model) + " is not fitted, call fit first");
 }
 
 }  // namespace sparse_experts::detail
