@@ -5,7 +5,7 @@
 function(rank_of header result)
   if(header MATCHES "^core/|^version.hpp$")
     set(rank 0)
-  elseif(header MATCHES "^(penalties|losses)/|^model_selection/(split|metrics).hpp$")
+  elseif(header MATCHES "^(penalties|losses)/|^model_selection/(split|silhouette|[a-z_]*metrics).hpp$")
     set(rank 1) # splits and metrics know of nothing but core
   elseif(header MATCHES "^solvers/")
     set(rank 2)

@@ -55,7 +55,7 @@ template <class Body>
 void parallel_blocks(Index n_items, Index block_size, int n_threads, Body&& body) {
   const Index size = std::max<Index>(1, block_size);
   const Index n_blocks = block_count(n_items, size);
-  const Index n_workers = std::min(resolve_threads(n_threads), n_blocks);
+  [[maybe_unused]] const Index n_workers = std::min(resolve_threads(n_threads), n_blocks);
   const auto run = [&](Index id, Index worker) {
     body(Block{id, id * size, std::min(n_items, (id + 1) * size), worker});
   };
