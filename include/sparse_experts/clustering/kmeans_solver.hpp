@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/clustering/center_update.hpp>
+#include <sparse_experts/clustering/kmeans_options.hpp>
+#include <sparse_experts/clustering/kmeans_problem.hpp>
+#include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/progress.hpp>
+#include <sparse_experts/core/types.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+namespace sparse_experts::detail {
+
+template <class Scalar>
+struct KMeansResult {
+  RowMatrix<Scalar> centers;  // K x p
+  Labels labels;              // of the nearest of these centres
+  Convergence convergence;    // objective = inertia
+  std::int64_t evaluations = 0, lloyd_evaluations = 0;
+};
+
+/// The alternation of Lloyd over any assignment step.
+///   min_{m, a} sum_i w_i |x_i - m_{a(i)}|^2
+/// Repeats: a(i) <- nearest centre (ties: lower index); m_k <- weighted mean of its rows; empty clusters take
+/// the farthest samples. Stops when no label changes (value 0) or when sum_k |shift of m_k|^2 <= tol * mean
+/// variance of the features. The labels returned belong to the centres returned.
+template <class Step, class Problem>
+KMeansResult<typename Problem::Scalar> solve_kmeans(const Problem& problem,
+                                                    RowMatrix<typename Problem::Scalar> centers,
+                                                    const KMeansOptions& options) {
+  using Scalar = typename Problem::Scalar;
+  const Index n = problem.x.rows(), n_clusters = centers.rows();
+  Step step(problem, n_clusters);
+  ClusterSums sums(n_clusters, problem.x.cols());
+  Labels labels(static_cast<std::size_t>(n), -1), before;
+  Vector<double> drift;
+  RowMatrix<Scalar> next = centers;
+  Convergence report{Status::max_iter, 0, options.tol, 0, 0};
+  bool final_labels = false;
+  std::int64_t steps = 0;
+  const auto count_changes = [&] {
+    Index changed = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) changed += labels[i] != before[i];
+    return changed;
+  };
+  const auto assign = [&] {
+    before = labels;
+    step.assign(centers, drift, labels);
+    ++steps;
+    return count_changes();
+  };
+
+  while (report.n_iter < options.max_iter) {
+    const Index changed = assign();
+    ++report.n_iter;
+    final_labels = changed == 0;
+    if (final_labels) {
+      report.value = 0;
+      report.status = Status::converged;
+    } else {
+      sums.update(problem.x, problem.weights, before, labels, changed, problem.n_threads);
+      before = labels;
+      if (const Index moved = problem.refill_empty(centers, sums, labels); moved > 0) {
+        sums.update(problem.x, problem.weights, before, labels, moved, problem.n_threads);
+        for (std::size_t i = 0; i < labels.size(); ++i)
+          if (labels[i] != before[i]) step.forget(static_cast<Index>(i));
+      }
+      sums.centers(next);
+      drift = (next.template cast<double>() - centers.template cast<double>()).rowwise().norm() * (1 + 1e-12);
+      std::swap(centers, next);
+      const double shift = drift.squaredNorm();
+      report.value = problem.mean_variance > 0 ? shift / problem.mean_variance : 0.0;
+      if (report.value <= options.tol) report.status = Status::converged;
+    }
+    const bool go_on = !options.on_progress ||
+                       report_progress(options.on_progress, {"kmeans", report.n_iter, report.value,
+                                                             options.tol, problem.inertia(centers, labels)});
+    if (report.status == Status::converged) break;
+    if (!go_on) {
+      report.status = Status::stopped;
+      break;
+    }
+  }
+  if (!final_labels) assign();
+  report.objective = problem.inertia(centers, labels);
+  return {std::move(centers), std::move(labels), report, step.evaluations(), steps * n * n_clusters};
+}
+
+}  // namespace sparse_experts::detail
