@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/linear/class_labels.hpp>
+#include <sparse_experts/linear/l1_svm_binary.hpp>
+#include <sparse_experts/linear/l1_svm_options.hpp>
+
+#include <atomic>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace sparse_experts {
+
+/// Linear classifier with L1 penalty and squared hinge (or logistic) loss, one-vs-rest for q > 2 classes:
+///   min_{w, b} |w|_1 + C sum_i omega_i max(0, 1 - y_i (x_i'w + b))^2   for each class,  X: n x p
+/// omega_i is the sample weight times the weight of the sample's class; b is not penalised by default.
+/// tol and every certificate: duality gap / primal value. Two classes share one problem, whose positive side
+/// is the larger label.
+///   L1SVM<double> svm({.C = 1.0, .tol = 1e-4});
+///   svm.fit(X, labels);              // X dense or sparse, any storage order; labels: n ints of any values
+///   LabelVector guess = svm.predict(X_new);
+template <class Scalar>
+class L1SVM {
+ public:
+  explicit L1SVM(L1SVMOptions options = L1SVMOptions()) : options_(std::move(options)) {
+    detail::check_l1_svm_options(options_);
+  }
+
+  /// Fits one problem per class (one in all for two classes) and returns the worst certificate.
+  template <class X, class Labels>
+  const Convergence& fit(const Eigen::EigenBase<X>& x, const Labels& labels) {
+    return fit(x, labels, Vector<double>());
+  }
+
+  /// With sample weights: n finite values >= 0 (empty: all ones); each class needs a positive total.
+  template <class X, class Labels, class Weights>
+  const Convergence& fit(const Eigen::EigenBase<X>& x, const Labels& labels,
+                         const Eigen::MatrixBase<Weights>& sample_weight) {
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
+    detail::check_not_empty(x.rows(), x.cols(), "X");
+    return detail::with_columns(x, [&](const auto& design) -> const Convergence& {
+      detail::check_finite(design.matrix(), "X");
+      return fit_design(design, labels, sample_weight);
+    });
+  }
+
+  /// On any design; its entries must be finite.
+  template <Design D, class Labels>
+  const Convergence& fit_design(const D& design, const Labels& labels) {
+    return fit_design(design, labels, Vector<double>());
+  }
+  template <Design D, class Labels, class Weights>
+  const Convergence& fit_design(const D& design, const Labels& labels,
+                                const Eigen::MatrixBase<Weights>& sample_weight) {
+    detail::check_not_empty(design.rows(), design.cols(), "X");
+    const LabelVector checked = detail::as_labels(labels);
+    detail::check_size("labels.size()", checked.size(), design.rows(), "X.rows()");
+    detail::check_sample_weights(sample_weight, design.rows());
+    const std::vector<int> classes = detail::distinct_labels(checked);
+    if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
+    const Vector<double> weights = detail::combined_weights(checked, classes, options_.class_weight,
+                                                            sample_weight.template cast<double>());
+    set_fitted(classes, design.cols(), solve(design, checked, classes, options_.C * weights));
+    return convergence_;
+  }
+
+  /// X W + b: n x q (q = 1 for two classes; positive means the larger label).
+  template <class X>
+  Matrix<Scalar> decision_function(const Eigen::EigenBase<X>& x) const {
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
+    detail::check_fitted(!classes_.empty(), "L1SVM");
+    detail::check_size("X.cols()", x.cols(), coef_.rows(), "features seen by fit");
+    Matrix<Scalar> scores(x.rows(), coef_.cols());
+    scores.noalias() = x.derived() * coef_;
+    scores.rowwise() += intercept_.transpose();
+    return scores;
+  }
+
+  /// The label with the largest decision value; the smallest of them on a tie.
+  template <class X>
+  LabelVector predict(const Eigen::EigenBase<X>& x) const {
+    const Matrix<Scalar> scores = decision_function(x);
+    LabelVector labels(scores.rows());
+    for (Index i = 0; i < scores.rows(); ++i) {
+      Index best = 0;
+      if (scores.cols() == 1)
+        best = scores(i, 0) > Scalar(0) ? 1 : 0;
+      else
+        scores.row(i).maxCoeff(&best);
+      labels[i] = classes_[static_cast<std::size_t>(best)];
+    }
+    return labels;
+  }
+
+  /// Share of samples whose label is predicted.
+  template <class X, class Labels>
+  double score(const Eigen::EigenBase<X>& x, const Labels& labels) const {
+    const LabelVector checked = detail::as_labels(labels);
+    detail::check_size("labels.size()", checked.size(), x.rows(), "X.rows()");
+    if (checked.size() == 0) return 0;
+    return static_cast<double>((predict(x).array() == checked.array()).count()) /
+           static_cast<double>(checked.size());
+  }
+
+  const Matrix<Scalar>& coef() const { return fitted(coef_); }             ///< p x q
+  const Vector<Scalar>& intercept() const { return fitted(intercept_); }   ///< q
+  const std::vector<int>& classes() const { return fitted(classes_); }     ///< ascending
+  const Convergence& convergence() const { return fitted(convergence_); }  ///< the worst class
+  /// One certificate a problem, in the order of the columns of coef().
+  const std::vector<Convergence>& class_convergence() const { return fitted(class_convergence_); }
+  const L1SVMOptions& options() const { return options_; }
+
+ private:
+  template <class T>
+  const T& fitted(const T& value) const {
+    detail::check_fitted(!classes_.empty(), "L1SVM");
+    return value;
+  }
+
+  template <Design D>
+  std::vector<L1SVMSolution> solve(const D& design, const LabelVector& labels,
+                                   const std::vector<int>& classes, const Vector<double>& costs) const {
+    const Index n_problems = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
+    std::vector<L1SVMSolution> solutions(static_cast<std::size_t>(n_problems));
+    std::atomic<bool> stop{false};
+    detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
+      const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
+      const Vector<double> signs =
+          (labels.array() == positive).select(Vector<double>::Ones(labels.size()), -1.0);
+      detail::MarginSettings settings{options_.tol, options_.max_iter, {}};
+      if (options_.on_progress)
+        settings.on_iteration = [&](const Convergence& now) {
+          // Worker 0 is the thread that called fit.
+          if (block.worker == 0 &&
+              !options_.on_progress({"l1_svm", now.n_iter, now.value, now.tolerance, now.objective}))
+            stop = true;
+          return !stop;
+        };
+      solutions[static_cast<std::size_t>(block.id)] =
+          detail::solve_l1_svm_signs(design, signs, costs, options_, {}, settings);
+    });
+    return solutions;
+  }
+
+  void set_fitted(const std::vector<int>& classes, Index n_features,
+                  const std::vector<L1SVMSolution>& solutions) {
+    const auto q = static_cast<Index>(solutions.size());
+    Matrix<Scalar> coef(n_features, q);
+    Vector<Scalar> intercept(q);
+    std::vector<Convergence> all;
+    for (Index c = 0; c < q; ++c) {
+      const L1SVMSolution& solution = solutions[static_cast<std::size_t>(c)];
+      coef.col(c) = solution.coef.template cast<Scalar>();
+      intercept[c] = static_cast<Scalar>(solution.intercept);
+      all.push_back(solution.convergence);
+    }
+    coef_ = std::move(coef);
+    intercept_ = std::move(intercept);
+    classes_ = classes;
+    convergence_ = detail::worst_of(all);
+    class_convergence_ = std::move(all);
+  }
+
+  L1SVMOptions options_;
+  Matrix<Scalar> coef_;
+  Vector<Scalar> intercept_;
+  std::vector<int> classes_;
+  Convergence convergence_;
+  std::vector<Convergence> class_convergence_;
+};
+
+}  // namespace sparse_experts
