@@ -65,28 +65,30 @@ RowVector<double> row_center(const Rows& x) {
 template <class Work, class Rows>
 class TileProducts {
  public:
-  TileProducts(const Rows& x, const RowVector<double>& center) : x_(&x), center_(&center) {}
+  /// Left tiles are rows of `left`, right ones of `right`; both have the same columns.
+  TileProducts(const Rows& left, const Rows& right, const RowVector<double>& center)
+      : left_x_(&left), right_x_(&right), center_(&center) {}
 
   void set_left(const Index* rows, Index size) {
     left_rows_ = rows;
-    pack(rows, size, left_, left_norms_);
+    pack(*left_x_, rows, size, left_, left_norms_);
   }
   void set_right(const Index* rows, Index size) {
-    pack(rows, size, right_, right_norms_);
+    pack(*right_x_, rows, size, right_, right_norms_);
     if constexpr (is_sparse<Rows>) {
-      right_.setZero(x_->cols(), size);
+      right_.setZero(right_x_->cols(), size);
       for (Index c = 0; c < size; ++c)
-        for_each_stored(rows[c],
+        for_each_stored(*right_x_, rows[c],
                         [&](Index column, double value) { right_(column, c) = static_cast<Work>(value); });
     }
   }
 
-  /// left x right products. Valid until the next call.
+  /// left x right products.
   const RowMatrix<Work>& products() {
     if constexpr (is_sparse<Rows>) {
       products_.setZero(left_norms_.size(), right_norms_.size());
       for (Index r = 0; r < products_.rows(); ++r)
-        for_each_stored(left_rows_[r], [&](Index column, double value) {
+        for_each_stored(*left_x_, left_rows_[r], [&](Index column, double value) {
           products_.row(r) += static_cast<Work>(value) * right_.row(column);
         });
     } else {
@@ -94,6 +96,8 @@ class TileProducts {
     }
     return products_;
   }
+  /// The last products again.
+  const RowMatrix<Work>& last() const { return products_; }
   /// Squared norms of the (centred) rows, in double.
   const Vector<double>& left_norms() const { return left_norms_; }
   const Vector<double>& right_norms() const { return right_norms_; }
@@ -101,30 +105,32 @@ class TileProducts {
   /// Bound on the error of |a|^2 + |b|^2 - 2 a'b made of these products: relative() (|a|^2 + |b|^2) +
   /// absolute(), for any order of summation, packing and denormal numbers included.
   double relative() const {
-    return static_cast<double>(x_->cols() + 8) * static_cast<double>(std::numeric_limits<Work>::epsilon());
+    return static_cast<double>(right_x_->cols() + 8) *
+           static_cast<double>(std::numeric_limits<Work>::epsilon());
   }
   double absolute() const {
-    return 4 * static_cast<double>(x_->cols()) * static_cast<double>(std::numeric_limits<Work>::min());
+    return 4 * static_cast<double>(right_x_->cols()) * static_cast<double>(std::numeric_limits<Work>::min());
   }
 
  private:
   template <class F>
-  void for_each_stored(Index row, F&& f) const {
-    for (Index k = x_->outerIndexPtr()[row]; k < x_->outerIndexPtr()[row + 1]; ++k)
-      f(static_cast<Index>(x_->innerIndexPtr()[k]), static_cast<double>(x_->valuePtr()[k]));
+  static void for_each_stored(const Rows& x, Index row, F&& f) {
+    for (Index k = x.outerIndexPtr()[row]; k < x.outerIndexPtr()[row + 1]; ++k)
+      f(static_cast<Index>(x.innerIndexPtr()[k]), static_cast<double>(x.valuePtr()[k]));
   }
 
-  void pack(const Index* rows, Index size, RowMatrix<Work>& packed, Vector<double>& norms) {
+  void pack(const Rows& x, const Index* rows, Index size, RowMatrix<Work>& packed,
+            Vector<double>& norms) const {
     norms.setZero(size);
     if constexpr (is_sparse<Rows>) {
       (void)packed;
       for (Index r = 0; r < size; ++r)
-        for_each_stored(rows[r], [&](Index, double value) { norms[r] += value * value; });
+        for_each_stored(x, rows[r], [&](Index, double value) { norms[r] += value * value; });
     } else {
-      const Index p = x_->cols();
+      const Index p = x.cols();
       packed.resize(size, p);
       for (Index r = 0; r < size; ++r) {
-        const auto* source = x_->data() + rows[r] * x_->outerStride();
+        const auto* source = x.data() + rows[r] * x.outerStride();
         Work* target = packed.data() + r * p;
         for (Index j = 0; j < p; ++j)
           target[j] = static_cast<Work>(static_cast<double>(source[j]) - (*center_)[j]);
@@ -133,7 +139,7 @@ class TileProducts {
     }
   }
 
-  const Rows* x_;
+  const Rows *left_x_, *right_x_;
   const RowVector<double>* center_;
   const Index* left_rows_ = nullptr;
   RowMatrix<Work> left_, right_, products_;

@@ -84,7 +84,7 @@ Vector<double> silhouette_coefficients(const Rows& x, const LabelRuns& runs, con
   const RowVector<double> center = row_center(x);
   Vector<double> result(static_cast<Index>(rows.size()));
   parallel_blocks(result.size(), block_size, n_threads, [&](const Block& block) {
-    TileProducts<double, Rows> tile(x, center);
+    TileProducts<double, Rows> tile(x, x, center);
     RowMatrix<double> sums;
     distance_sums(x, runs, rows.data() + block.begin, block.size(), tile, sums);
     for (Index i = block.begin; i < block.end; ++i) {

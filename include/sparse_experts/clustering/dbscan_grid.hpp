@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/clustering/cell_grid.hpp>
+#include <sparse_experts/clustering/dbscan_parts.hpp>
+#include <sparse_experts/clustering/union_find.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/types.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace sparse_experts::detail {
+
+/// DBSCAN on the cells of a grid, p <= 6.
+///   1. Cells that weigh min_samples or more are all core; in the others each sample adds up its
+///   neighbourhood
+///      until it is core.
+///   2. Cores of one cell belong together; two cells are joined when some pair of their cores is within eps.
+///      Pairs of cells already in one cluster are passed over.
+///   3. A sample that is not core looks for its nearest core within eps.
+/// Memory O(n p). Ref: Gan, Tao, SIGMOD 2015, section 2.2; Wang, Gu, Shun, "Theoretically-efficient and
+/// practical parallel DBSCAN", SIGMOD 2020.
+template <std::size_t P>
+class DBSCANGrid {
+ public:
+  DBSCANGrid(const CellGrid& grid, double eps, const DBSCANWeights& weights, int n_threads)
+      : grid_(grid), squared_eps_(eps * eps), threshold_(weights.threshold), n_threads_(n_threads) {
+    for (std::size_t j = 0; j < P; ++j) x_[j] = grid.coordinate(static_cast<Index>(j));
+    if (weights.values.empty()) return;
+    weights_.resize(weights.values.size());
+    for (Index k = 0; k < grid.size(); ++k) weights_[at(k)] = weights[grid.sample(k)];
+  }
+
+  DBSCANParts run() {
+    find_cores();
+    gather_cores();
+    UnionFind cells(grid_.n_cells());
+    join_cells(cells);
+    DBSCANParts parts;
+    parts.is_core.resize(at(grid_.size()));
+    parts.representative.resize(at(grid_.size()));
+    parallel_blocks(grid_.n_cells(), cells_per_block, n_threads_, [&](const Block& block) {
+      CellWalk walk(grid_, block.begin);
+      std::vector<PointRange> near;
+      for (Index cell = block.begin; cell < block.end; ++cell) {
+        const PointRange points = grid_.points_of(cell);
+        bool gathered = false;
+        for (Index k = points.begin; k < points.end; ++k) {
+          const auto sample = at(grid_.sample(k));
+          parts.is_core[sample] = is_core_[at(k)];
+          if (is_core_[at(k)] != 0) {
+            parts.representative[sample] = core_sample_[at(core_starts_[at(cells.find(cell))])];
+            continue;
+          }
+          if (!std::exchange(gathered, true)) near = near_cores(walk, cell);
+          parts.representative[sample] = nearest_core(point(k), near);
+        }
+      }
+    });
+    return parts;
+  }
+
+ private:
+  using Point = std::array<double, P>;
+  using Columns = std::array<const double*, P>;
+  static constexpr Index cells_per_block = 512;
+
+  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+  Point point(Index k) const { return point_of(x_, k); }
+  static Point point_of(const Columns& x, Index k) {
+    Point result;
+    for (std::size_t j = 0; j < P; ++j) result[j] = x[j][k];
+    return result;
+  }
+  static double squared(const Point& a, const Columns& x, Index k) {
+    double sum = 0;
+    for (std::size_t j = 0; j < P; ++j) sum += (a[j] - x[j][k]) * (a[j] - x[j][k]);
+    return sum;
+  }
+
+  std::int64_t weight_of(PointRange points) const {
+    if (weights_.empty()) return points.end - points.begin;
+    std::int64_t sum = 0;
+    for (Index k = points.begin; k < points.end; ++k) sum += weights_[at(k)];
+    return sum;
+  }
+
+  /// Weight of the points of a run within eps of a; stops soon after `enough`.
+  std::int64_t weight_near(const Point& a, PointRange points, std::int64_t enough) const {
+    constexpr Index chunk = 256;
+    std::int64_t sum = 0;
+    for (Index begin = points.begin; begin < points.end && sum < enough; begin += chunk) {
+      const Index end = std::min(begin + chunk, points.end);
+      if (weights_.empty()) {
+        std::int64_t count = 0;
+        for (Index k = begin; k < end; ++k) count += squared(a, x_, k) <= squared_eps_ ? 1 : 0;
+        sum += count;
+      } else {
+        for (Index k = begin; k < end; ++k)
+          if (squared(a, x_, k) <= squared_eps_) sum += weights_[at(k)];
+      }
+    }
+    return sum;
+  }
+
+  void find_cores() {
+    is_core_.assign(at(grid_.size()), 0);
+    parallel_blocks(grid_.n_cells(), cells_per_block, n_threads_, [&](const Block& block) {
+      CellWalk walk(grid_, block.begin);
+      std::vector<PointRange> near;
+      for (Index cell = block.begin; cell < block.end; ++cell) {
+        const PointRange own = grid_.points_of(cell);
+        const std::int64_t own_weight = weight_of(own);
+        if (own_weight >= threshold_) {
+          std::fill(is_core_.begin() + own.begin, is_core_.begin() + own.end, char{1});
+          continue;
+        }
+        near.clear();
+        std::int64_t possible = own_weight;
+        walk.visit(cell, [&](const CellGrid::Row& row, Index first, Index end) {
+          const auto add = [&](PointRange points) {
+            if (points.begin == points.end) return;
+            near.push_back(points);
+            possible += weight_of(points);
+          };
+          if (row.step != 0) return add({grid_.start(first), grid_.start(end)});
+          add({grid_.start(first), own.begin});
+          add({own.end, grid_.start(end)});
+        });
+        if (possible < threshold_) continue;
+        for (Index k = own.begin; k < own.end; ++k) {
+          const Point a = point(k);
+          std::int64_t sum = own_weight;
+          for (std::size_t r = 0; r < near.size() && sum < threshold_; ++r)
+            sum += weight_near(a, near[r], threshold_ - sum);
+          is_core_[at(k)] = sum >= threshold_ ? 1 : 0;
+        }
+      }
+    });
+  }
+
+  /// Cores in the order of the grid, as columns of their own.
+  void gather_cores() {
+    core_starts_.reserve(at(grid_.n_cells() + 1));
+    for (Index cell = 0; cell < grid_.n_cells(); ++cell) {
+      core_starts_.push_back(static_cast<Index>(core_sample_.size()));
+      for (Index k = grid_.start(cell); k < grid_.start(cell + 1); ++k)
+        if (is_core_[at(k)] != 0) {
+          core_sample_.push_back(grid_.sample(k));
+          for (std::size_t j = 0; j < P; ++j) core_values_[j].push_back(x_[j][k]);
+        }
+    }
+    core_starts_.push_back(static_cast<Index>(core_sample_.size()));
+    for (std::size_t j = 0; j < P; ++j) cores_[j] = core_values_[j].data();
+  }
+  PointRange cores_of(Index first_cell, Index end_cell) const {
+    return {core_starts_[at(first_cell)], core_starts_[at(end_cell)]};
+  }
+
+  void join_cells(UnionFind& cells) const {
+    parallel_blocks(grid_.n_cells(), cells_per_block, n_threads_, [&](const Block& block) {
+      CellWalk walk(grid_, block.begin);
+      std::vector<Index> kept_a, kept_b;
+      for (Index cell = block.begin; cell < block.end; ++cell) {
+        const PointRange own = cores_of(cell, cell + 1);
+        if (own.begin == own.end) continue;
+        walk.visit(cell, [&](const CellGrid::Row& row, Index first, Index end) {
+          if (row.step < 0) return;  // each pair of cells once
+          for (Index other = std::max(first, cell + 1); other < end; ++other) {
+            const PointRange theirs = cores_of(other, other + 1);
+            if (theirs.begin == theirs.end || cells.find(cell) == cells.find(other)) continue;
+            if (any_within(own, theirs, kept_a, kept_b)) cells.unite(cell, other);
+          }
+        });
+      }
+    });
+  }
+
+  struct Box {
+    Point low, high;
+  };
+  Box box_of(const std::vector<Index>& points) const {
+    Box box{point_of(cores_, points.front()), point_of(cores_, points.front())};
+    for (const Index k : points)
+      for (std::size_t j = 0; j < P; ++j) {
+        box.low[j] = std::min(box.low[j], cores_[j][k]);
+        box.high[j] = std::max(box.high[j], cores_[j][k]);
+      }
+    return box;
+  }
+  /// Leaves the points that are not certainly farther than eps from the box.
+  void keep_near(std::vector<Index>& points, const Box& box) const {
+    std::erase_if(points, [&](Index k) {
+      double sum = 0;
+      for (std::size_t j = 0; j < P; ++j) {
+        const double outside = std::max({box.low[j] - cores_[j][k], cores_[j][k] - box.high[j], 0.0});
+        sum += outside * outside;
+      }
+      return sum > squared_eps_ * (1 + 1e-12);
+    });
+  }
+
+  /// Is any pair of the two runs of cores within eps?
+  bool any_within(PointRange a, PointRange b, std::vector<Index>& kept_a, std::vector<Index>& kept_b) const {
+    constexpr Index small = 2048;
+    if ((a.end - a.begin) * (b.end - b.begin) <= small) {
+      for (Index k = a.begin; k < a.end; ++k) {
+        const Point point = point_of(cores_, k);
+        bool hit = false;
+        for (Index l = b.begin; l < b.end; ++l) hit |= squared(point, cores_, l) <= squared_eps_;
+        if (hit) return true;
+      }
+      return false;
+    }
+    kept_a.clear();
+    kept_b.clear();
+    for (Index k = a.begin; k < a.end; ++k) kept_a.push_back(k);
+    for (Index k = b.begin; k < b.end; ++k) kept_b.push_back(k);
+    return any_within(kept_a, kept_b);
+  }
+  /// Large runs: drop what is too far from the other's box, try, halve the longer list along its widest side.
+  bool any_within(std::vector<Index> a, std::vector<Index> b) const {
+    constexpr std::size_t small = 4096;
+    keep_near(a, box_of(b));
+    if (a.empty()) return false;
+    keep_near(b, box_of(a));
+    if (b.empty()) return false;
+    if (a.size() * b.size() <= small) {
+      for (const Index k : a) {
+        const Point point = point_of(cores_, k);
+        for (const Index l : b)
+          if (squared(point, cores_, l) <= squared_eps_) return true;
+      }
+      return false;
+    }
+    if (a.size() < b.size()) a.swap(b);
+    if (squared(point_of(cores_, a[a.size() / 2]), cores_, b[b.size() / 2]) <= squared_eps_) return true;
+    const Box box = box_of(a);
+    std::size_t widest = 0;
+    for (std::size_t j = 1; j < P; ++j)
+      if (box.high[j] - box.low[j] > box.high[widest] - box.low[widest]) widest = j;
+    const auto middle = a.begin() + static_cast<std::ptrdiff_t>(a.size() / 2);
+    std::nth_element(a.begin(), middle, a.end(),
+                     [&](Index k, Index l) { return cores_[widest][k] < cores_[widest][l]; });
+    std::vector<Index> half(middle, a.end());
+    a.erase(middle, a.end());
+    return any_within(std::move(a), b) || any_within(std::move(half), std::move(b));
+  }
+
+  std::vector<PointRange> near_cores(CellWalk& walk, Index cell) const {
+    std::vector<PointRange> near;
+    walk.visit(cell, [&](const CellGrid::Row&, Index first, Index end) {
+      const PointRange cores = cores_of(first, end);
+      if (cores.begin < cores.end) near.push_back(cores);
+    });
+    return near;
+  }
+  Index nearest_core(const Point& a, const std::vector<PointRange>& near) const {
+    double best = squared_eps_;
+    Index sample = -1;
+    for (const PointRange& cores : near)
+      for (Index k = cores.begin; k < cores.end; ++k) {
+        const double distance = squared(a, cores_, k);
+        const Index candidate = core_sample_[at(k)];
+        if (distance < best || (distance == best && (sample < 0 || candidate < sample))) {
+          best = distance;
+          sample = candidate;
+        }
+      }
+    return sample;
+  }
+
+  const CellGrid& grid_;
+  double squared_eps_;
+  std::int64_t threshold_;
+  int n_threads_;
+  Columns x_;
+  std::vector<std::int64_t> weights_;  // by point of the grid; empty: ones
+  std::vector<char> is_core_;          // by point of the grid
+  std::vector<Index> core_starts_;     // by cell, into the cores
+  std::vector<Index> core_sample_;
+  std::array<std::vector<double>, P> core_values_;
+  Columns cores_{};
+};
+
+inline DBSCANParts dbscan_on_grid(const CellGrid& grid, double eps, const DBSCANWeights& weights,
+                                  int n_threads) {
+  switch (grid.dimensions()) {
+    case 1:
+      return DBSCANGrid<1>(grid, eps, weights, n_threads).run();
+    case 2:
+      return DBSCANGrid<2>(grid, eps, weights, n_threads).run();
+    case 3:
+      return DBSCANGrid<3>(grid, eps, weights, n_threads).run();
+    case 4:
+      return DBSCANGrid<4>(grid, eps, weights, n_threads).run();
+    case 5:
+      return DBSCANGrid<5>(grid, eps, weights, n_threads).run();
+    default:
+      return DBSCANGrid<6>(grid, eps, weights, n_threads).run();
+  }
+}
+
+}  // namespace sparse_experts::detail
