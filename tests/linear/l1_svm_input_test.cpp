@@ -89,6 +89,26 @@ TEST(L1SVMInput, LabelsMayBeAnyVectorOfInt) {
   EXPECT_EQ(a.score(problem.X, labels), b.score(problem.X, problem.labels));
 }
 
+TEST(L1SVMInput, ConstantHugeAndDuplicateColumnsAreCertified) {
+  const auto problem = make_blobs<double>(60, 5, 2, 1, 3);
+  se::Matrix<double> X(60, 9);
+  X << problem.X, problem.X.col(0), se::Vector<double>::Zero(60), se::Vector<double>::Constant(60, 7),
+      1e30 * problem.X.col(1);
+  for (const se::L1SVMSolver solver : solvers)
+    for (const se::L1SVMLoss loss : {se::L1SVMLoss::squared_hinge, se::L1SVMLoss::logistic}) {
+      se::L1SVM<double> svm({.C = 1, .tol = 1e-6, .loss = loss, .solver = solver});
+      const se::Convergence& end = svm.fit(X, problem.labels);
+      // The baseline may come to rest at rounding level before it can prove it.
+      if (solver == se::L1SVMSolver::coordinate_newton)
+        EXPECT_NE(end.status, se::Status::max_iter);
+      else
+        EXPECT_TRUE(end) << static_cast<int>(solver) << static_cast<int>(loss);
+      EXPECT_EQ(svm.coef()(6, 0), 0);
+      EXPECT_EQ(svm.coef()(7, 0), 0);  // a free bias does its work
+      EXPECT_TRUE(svm.coef().allFinite());
+    }
+}
+
 TEST(L1SVMInput, HugeFloatsAreCertifiedOrSaidToStall) {
   const auto problem = make_blobs<float>(60, 5, 2, 1, 3);
   const se::Matrix<float> X = 1e30f * problem.X;
@@ -97,6 +117,18 @@ TEST(L1SVMInput, HugeFloatsAreCertifiedOrSaidToStall) {
     EXPECT_NE(svm.fit(X, problem.labels).status, se::Status::max_iter) << static_cast<int>(solver);
     EXPECT_GT(svm.coef().cwiseAbs().maxCoeff(), 0);
   }
+}
+
+TEST(L1SVMInput, SeparableDataConverge) {
+  const auto problem = make_blobs<double>(60, 5, 2, 20, 4);
+  for (const se::L1SVMSolver solver : solvers)
+    for (const double C : {1.0, 1e6}) {
+      // One coordinate at a time, weights and bias run in circles here: too slow for a test.
+      if (solver == se::L1SVMSolver::coordinate_newton && C > 1) continue;
+      se::L1SVM<double> svm({.C = C, .tol = 1e-6, .solver = solver, .max_iter = 100000});
+      EXPECT_TRUE(svm.fit(problem.X, problem.labels)) << static_cast<int>(solver) << " C " << C;
+      EXPECT_EQ(svm.score(problem.X, problem.labels), 1);
+    }
 }
 
 TEST(L1SVMInput, DuplicatedRowsWithOpposedLabelsConverge) {

@@ -11,6 +11,7 @@
 #include <sparse_experts/solvers/bias_column.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
+#include <sparse_experts/solvers/proximal_newton.hpp>
 
 #include <cmath>
 #include <utility>
@@ -51,8 +52,11 @@ L1SVMSolution solve_margin_problem(const MarginProblem<D>& problem, const L1SVMO
   state.intercept = problem.free_intercept ? warm_start.intercept : 0;
   ColumnReader<D> reader(problem.design);
   L1SVMSolution solution;
-  (void)options;
-  solution.convergence = CoordinateNewton<Loss, D>(problem, reader, state).solve(settings);
+  if (options.solver == L1SVMSolver::coordinate_newton)
+    solution.convergence = CoordinateNewton<Loss, D>(problem, reader, state).solve(settings);
+  else
+    solution.convergence =
+        ProximalNewton<Loss, D, GramStep<double, D>>(problem, reader, state).solve(settings);
   solution.coef = std::move(state.coef);
   solution.intercept = state.intercept;
   return solution;

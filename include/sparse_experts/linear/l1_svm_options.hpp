@@ -26,7 +26,7 @@ enum class L1SVMLoss {
 
 /// Weights of the classes; they multiply the weights of their samples.
 struct ClassWeights {
-  bool balanced = false;        ///< n / (number of classes * n of the class), weights of samples counted
+  bool balanced = false;             ///< n / (number of classes * n of the class), weights of samples counted
   std::map<int, double> given = {};  ///< label -> weight; 1 for labels not named
 };
 

@@ -19,6 +19,13 @@ concept DenseDesign = Design<D> && requires(const D& design) {
   design.matrix().outerStride();
 };
 
+/// A design that is one compressed sparse column-major array.
+template <class D>
+concept SparseDesign = Design<D> && requires(const D& design) {
+  design.matrix().innerIndexPtr();
+  design.matrix().valuePtr();
+};
+
 /// sum_i x_i r_i in double. Eight running sums: they vectorise, and their order never changes.
 template <class Scalar>
 double dense_dot(const Scalar* x, const double* r, Index n) {
@@ -29,6 +36,17 @@ double dense_dot(const Scalar* x, const double* r, Index n) {
   double tail = 0;
   for (; i < n; ++i) tail += static_cast<double>(x[i]) * r[i];
   return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7])) + tail;
+}
+
+/// sum_k x_k r[rows_k] in double; four running sums hide the latency of the gathers.
+template <class Scalar, class StorageIndex>
+double sparse_dot(const StorageIndex* rows, const Scalar* x, Index count, const double* r) {
+  double lane[4] = {0, 0, 0, 0};
+  Index k = 0;
+  for (; k + 4 <= count; k += 4)
+    for (Index l = 0; l < 4; ++l) lane[l] += static_cast<double>(x[k + l]) * r[rows[k + l]];
+  for (; k < count; ++k) lane[0] += static_cast<double>(x[k]) * r[rows[k]];
+  return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
 /// Columns of any design read in double, whatever its scalar: the margin solvers keep all their state in
@@ -62,14 +80,14 @@ class ColumnReader {
   double dot(Index j, const Vector<double>& r) {
     if constexpr (DenseDesign<D>) {
       return dense_dot(design_->matrix().data() + j * design_->matrix().outerStride(), r.data(), rows());
+    } else if constexpr (SparseDesign<D>) {
+      const auto& x = design_->matrix();
+      const Index begin = x.outerIndexPtr()[j];
+      return sparse_dot(x.innerIndexPtr() + begin, x.valuePtr() + begin, design_->stored(j), r.data());
     } else {
-      double even = 0, odd = 0;
-      bool flip = false;
-      for_each(j, [&](Index i, double value) {
-        (flip ? odd : even) += value * r[i];
-        flip = !flip;
-      });
-      return even + odd;
+      double sum = 0;
+      for_each(j, [&](Index i, double value) { sum += value * r[i]; });
+      return sum;
     }
   }
 

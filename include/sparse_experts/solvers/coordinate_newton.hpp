@@ -33,7 +33,7 @@ class CoordinateNewton {
 
   Convergence solve(const MarginSettings& settings) {
     double best_dual = -std::numeric_limits<double>::infinity();
-    Convergence result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual);
+    Convergence result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
     double target = std::numeric_limits<double>::infinity();
     int calm = 0;  // certificates in a row without progress
     double last_objective = result.objective;
@@ -49,7 +49,7 @@ class CoordinateNewton {
       // The certificate costs a sweep: it is taken when the sweeps have become ten times calmer, or now and
       // then.
       if (violation > target && sweep_count % 20 != 0 && sweep_count < settings.max_iter) continue;
-      result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual);
+      result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = sweep_count;
       if (settings.on_iteration && !settings.on_iteration(result)) {
         result.status = Status::stopped;
@@ -141,6 +141,7 @@ class CoordinateNewton {
   ColumnReader<D>& reader_;
   MarginState& state_;
   Random random_;
+  Vector<double> correlations_;
   std::vector<Index> active_, all_;
   double slack_ = std::numeric_limits<double>::infinity();
 };

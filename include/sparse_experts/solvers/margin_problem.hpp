@@ -136,10 +136,11 @@ double dual_value(const MarginProblem<D>& problem, ColumnReader<D>& reader, Vect
 }
 
 /// w and b are as good as the certificate says: recomputes f = Xw + b from scratch (with the best b when it
-/// is free), then primal, dual and the relative gap. `best_dual` keeps the highest dual value seen.
+/// is free), then primal, dual and the relative gap. `best_dual` keeps the highest dual value seen;
+/// `correlations` receives X'(y a), the slopes of the loss with the sign turned.
 template <MarginLoss Loss, Design D>
 Convergence certify(const MarginProblem<D>& problem, ColumnReader<D>& reader, MarginState& state, double tol,
-                    double& best_dual) {
+                    double& best_dual, Vector<double>& correlations) {
   state.f.setConstant(problem.y.size(), state.intercept);
   for (Index j = 0; j < state.coef.size(); ++j)
     if (state.coef[j] != 0) reader.axpy(j, state.coef[j], state.f);
@@ -148,7 +149,7 @@ Convergence certify(const MarginProblem<D>& problem, ColumnReader<D>& reader, Ma
     state.intercept += shift;
     state.f.array() += shift;
   }
-  Vector<double> a, correlations;
+  Vector<double> a;
   natural_dual<Loss>(problem.y, problem.c, state.f, a);
   Convergence result;
   result.objective = state.coef.template lpNorm<1>() + loss_sum<Loss>(problem.y, problem.c, state.f);
