@@ -51,6 +51,7 @@ class DenseColumns {
     for (Index i = 0; i < x_.rows(); ++i) f(i, column[i]);
   }
   Index stored(Index) const { return x_.rows(); }
+  const Scalar* column(Index j) const { return x_.data() + j * x_.outerStride(); }
   const View& matrix() const { return x_; }
 
  private:
@@ -104,6 +105,8 @@ class SparseColumns {
       f(static_cast<Index>(rows[k]), values[k]);
   }
   Index stored(Index j) const { return x_.outerIndexPtr()[j + 1] - x_.outerIndexPtr()[j]; }
+  const StorageIndex* inner(Index j) const { return x_.innerIndexPtr() + x_.outerIndexPtr()[j]; }
+  const Scalar* values(Index j) const { return x_.valuePtr() + x_.outerIndexPtr()[j]; }
   const View& matrix() const { return x_; }
 
  private:

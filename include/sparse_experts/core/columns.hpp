@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/types.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+/// Column operations on any Design with vectors of doubles, whatever the scalar of the design: sums that
+/// decide results are never accumulated in float. Dense and sparse columns have kernels of their own; a
+/// design that offers `for_each(j, f)` (f(i, x_ij) over its stored entries) is used through it, any other one
+/// through `dot` and `axpy` in its own scalar.
+namespace sparse_experts::detail {
+
+template <class D>
+concept IterableDesign = requires(const D& design, Index j) {
+  design.for_each(j, [](Index, typename D::Scalar) {});
+  { design.stored(j) } -> std::convertible_to<Index>;
+};
+
+/// Eight running sums in a fixed order: fast at any instruction set, and the same bits wherever x is stored.
+template <class Scalar>
+double dense_dot(const Scalar* x, const double* r, Index n) {
+  double sums[8] = {};
+  Index i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (Index k = 0; k < 8; ++k) sums[k] += static_cast<double>(x[i + k]) * r[i + k];
+  double tail = 0;
+  for (; i < n; ++i) tail += static_cast<double>(x[i]) * r[i];
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + tail;
+}
+
+/// Four running sums hide the latency of the additions.
+template <class Scalar, class StorageIndex>
+double sparse_dot(const Scalar* values, const StorageIndex* rows, Index count, const double* r) {
+  double sums[4] = {};
+  Index k = 0;
+  for (; k + 4 <= count; k += 4)
+    for (Index l = 0; l < 4; ++l) sums[l] += static_cast<double>(values[k + l]) * r[rows[k + l]];
+  for (; k < count; ++k) sums[0] += static_cast<double>(values[k]) * r[rows[k]];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// x_j' r.
+template <Design D>
+double column_dot(const D& design, Index j, const double* r) {
+  using Scalar = typename D::Scalar;
+  if constexpr (requires { design.column(j); }) {
+    return dense_dot(design.column(j), r, design.rows());
+  } else if constexpr (requires { design.inner(j); }) {
+    return sparse_dot(design.values(j), design.inner(j), design.stored(j), r);
+  } else if constexpr (IterableDesign<D>) {
+    double sum = 0;
+    design.for_each(j, [&](Index i, Scalar x) { sum += static_cast<double>(x) * r[i]; });
+    return sum;
+  } else if constexpr (std::is_same_v<Scalar, double>) {
+    return design.dot(j, Eigen::Map<const Vector<double>>(r, design.rows()));
+  } else {
+    const Vector<Scalar> in = Eigen::Map<const Vector<double>>(r, design.rows()).template cast<Scalar>();
+    return static_cast<double>(design.dot(j, in));
+  }
+}
+
+/// f(i, x_ij) for every entry of column j that may differ from zero, in doubles.
+template <Design D, class F>
+void for_each_entry(const D& design, Index j, F&& f) {
+  using Scalar = typename D::Scalar;
+  if constexpr (IterableDesign<D>) {
+    design.for_each(j, [&](Index i, Scalar x) { f(i, static_cast<double>(x)); });
+  } else {
+    Vector<Scalar> column = Vector<Scalar>::Zero(design.rows());
+    design.axpy(j, Scalar(1), column);
+    for (Index i = 0; i < design.rows(); ++i) f(i, static_cast<double>(column[i]));
+  }
+}
+
+/// r += a diag(weights) x_j; `weights` may be null (all ones).
+template <Design D>
+void column_axpy(const D& design, Index j, double a, const double* weights, double* r) {
+  if constexpr (requires { design.column(j); }) {
+    const auto* x = design.column(j);
+    const Index n = design.rows();
+    if (weights)
+      for (Index i = 0; i < n; ++i) r[i] += a * weights[i] * static_cast<double>(x[i]);
+    else
+      for (Index i = 0; i < n; ++i) r[i] += a * static_cast<double>(x[i]);
+  } else {
+    if (weights)
+      for_each_entry(design, j, [&](Index i, double x) { r[i] += a * weights[i] * x; });
+    else
+      for_each_entry(design, j, [&](Index i, double x) { r[i] += a * x; });
+  }
+}
+
+/// out_j = x_j' r for all columns: one pass over X, blocks of columns in parallel.
+template <Design D>
+void column_dots(const D& design, const Vector<double>& r, Vector<double>& out, int n_threads) {
+  out.resize(design.cols());
+  parallel_blocks(design.cols(), 64, n_threads, [&](const Block& block) {
+    if constexpr (std::is_same_v<D, DenseColumns<double>>)
+      out.segment(block.begin, block.size()).noalias() =
+          design.matrix().middleCols(block.begin, block.size()).transpose() * r;
+    else
+      for (Index j = block.begin; j < block.end; ++j) out[j] = column_dot(design, j, r.data());
+  });
+}
+
+}  // namespace sparse_experts::detail

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/columns.hpp>
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/types.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace sparse_experts {
+
+/// How the columns of a regression are seen.
+struct RegressionOptions {
+  bool fit_intercept = true;  ///< centre y and the columns (implicitly) by their weighted means
+  bool standardize = false;   ///< divide the columns by their weighted standard deviations (implicitly)
+  int n_threads = 0;          ///< 0 = all
+};
+
+/// Least squares on a design, as the solvers see it:
+///   ½ Σ_i ω_i (y_i - ȳ - Σ_j w_j s_j (x_ij - m_j))²,   Σ ω_i = 1,
+/// with m_j the weighted means (0 without an intercept) and s_j the scales. Nothing of it is materialised:
+/// sparse columns stay sparse. In these units the solvers are free of n, of the sample weights and of the
+/// intercept. All vectors are doubles. The design must outlive the problem.
+template <Design D>
+class RegressionProblem {
+ public:
+  using Scalar = typename D::Scalar;
+
+  /// `sample_weight` is empty or has n entries >= 0 with a positive sum.
+  RegressionProblem(const D& design, const Vector<double>& y, const Vector<double>& sample_weight,
+                    const RegressionOptions& options)
+      : design_(&design), options_(options) {
+    if (sample_weight.size() > 0) weights_ = sample_weight / sample_weight.sum();
+    summarise_columns();
+    set_target(y);
+  }
+
+  /// Another target on the same columns.
+  void set_target(const Vector<double>& y) {
+    y_ = y;
+    y_mean_ = options_.fit_intercept ? mean(y) : 0;
+    if (options_.fit_intercept) {
+      y_.array() -= y_mean_;
+      y_.array() -= mean(y_);  // what rounding left, which matters where |mean| >> spread
+    }
+    y_squared_ = y_.dot(weighted(y_));
+    // A target that is constant up to rounding has nothing to explain.
+    const double noise = 8 * std::numeric_limits<double>::epsilon() * y_mean_;
+    if (y_squared_ <= noise * noise) {
+      y_.setZero();
+      y_squared_ = 0;
+    }
+  }
+
+  const D& design() const { return *design_; }
+  Index rows() const { return design_->rows(); }
+  Index cols() const { return design_->cols(); }
+  int n_threads() const { return options_.n_threads; }
+  bool centered() const { return options_.fit_intercept; }
+  const Vector<double>& target() const { return y_; }     ///< y - ȳ
+  const Vector<double>& mean() const { return mean_; }    ///< m
+  const Vector<double>& scale() const { return scale_; }  ///< s
+  const Vector<double>& squared_norm() const {
+    return norm_;
+  }  ///< Σ_i ω_i s_j² (x_ij - m_j)²; 0: unusable column
+  const Vector<double>& weights() const { return weights_; }  ///< ω, empty for 1/n
+  /// Objective of w = 0, to which gaps are relative: Σ ω_i (y_i - ȳ)² / 2.
+  double null_objective() const { return 0.5 * y_squared_; }
+
+  /// ω∘r.
+  Vector<double> weighted(const Vector<double>& r) const {
+    return weights_.size() > 0 ? Vector<double>(weights_.cwiseProduct(r))
+                               : Vector<double>(r / static_cast<double>(rows()));
+  }
+
+  /// r = y - Xw from scratch, Σ ω_i r_i = 0.
+  Vector<double> residual(const Vector<double>& w) const {
+    Vector<double> r = y_;
+    for (Index j = 0; j < cols(); ++j)
+      if (w[j] != 0) column_axpy(j, -w[j], r);
+    recenter(r);
+    return r;
+  }
+
+  /// r += a s_j x_j, without the centring: call recenter when all columns are in.
+  void column_axpy(Index j, double a, Vector<double>& r) const {
+    detail::column_axpy(*design_, j, a * scale_[j], nullptr, r.data());
+  }
+  void recenter(Vector<double>& r) const {
+    if (options_.fit_intercept) r.array() -= mean(r);
+  }
+
+  /// c_j = Σ_i ω_i s_j (x_ij - m_j) r_i for all columns, from v = ω∘r: one pass over X.
+  void correlations(const Vector<double>& v, Vector<double>& c) const {
+    detail::column_dots(*design_, v, c, options_.n_threads);
+    const double total = v.sum();
+    c = scale_.array() * (c.array() - mean_.array() * total);
+  }
+
+  /// Coefficients and intercept in the units of the design.
+  std::pair<Vector<double>, double> original_units(const Vector<double>& w) const {
+    Vector<double> coef = scale_.cwiseProduct(w);
+    double intercept = y_mean_;
+    for (Index j = 0; j < cols(); ++j)
+      if (coef[j] != 0) intercept -= mean_[j] * coef[j];
+    return {std::move(coef), intercept};
+  }
+  /// The inverse: warm starts come in the units of the design.
+  Vector<double> scaled_units(const Vector<double>& coef) const {
+    Vector<double> w = Vector<double>::Zero(cols());
+    for (Index j = 0; j < cols(); ++j)
+      if (norm_[j] > 0) w[j] = coef[j] / scale_[j];
+    return w;
+  }
+
+ private:
+  double mean(const Vector<double>& r) const {
+    return weights_.size() > 0 ? weights_.dot(r) : r.sum() / static_cast<double>(rows());
+  }
+
+  void summarise_columns() {
+    const Index p = cols();
+    const auto n = static_cast<double>(rows());
+    mean_ = Vector<double>::Zero(p);
+    norm_.resize(p);
+    scale_ = Vector<double>::Ones(p);
+    const Vector<double> omega =
+        weights_.size() > 0 ? weights_ : Vector<double>(Vector<double>::Constant(rows(), 1 / n));
+    const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n));
+    detail::parallel_blocks(p, 64, options_.n_threads, [&](const detail::Block& block) {
+      for (Index j = block.begin; j < block.end; ++j) {
+        const double m = detail::column_dot(*design_, j, omega.data());
+        const double center = options_.fit_intercept ? m : 0;
+        // Two passes: no cancellation however large the mean. Entries that are not stored sit at -center.
+        double sum = 0, stored = 0, variance = 0;
+        Index count = 0;
+        detail::for_each_entry(*design_, j, [&](Index i, double x) {
+          stored += omega[i];
+          ++count;
+          sum += omega[i] * (x - center) * (x - center);
+          variance += omega[i] * (x - m) * (x - m);
+        });
+        const double rest = count == rows() ? 0 : std::max(0.0, 1 - stored);
+        sum += rest * center * center;
+        variance += rest * m * m;
+        mean_[j] = center;
+        if (options_.standardize) {
+          const bool constant = variance <= rounding * rounding * m * m;
+          scale_[j] = constant ? 1 : 1 / std::sqrt(variance);
+          if (constant && options_.fit_intercept) sum = 0;
+        }
+        // A column that is constant up to rounding is the intercept's business.
+        norm_[j] = sum <= rounding * rounding * center * center ? 0 : sum * scale_[j] * scale_[j];
+      }
+    });
+  }
+
+  const D* design_;
+  RegressionOptions options_;
+  Vector<double> weights_, y_, mean_, norm_, scale_;
+  double y_mean_ = 0, y_squared_ = 0;
+};
+
+}  // namespace sparse_experts

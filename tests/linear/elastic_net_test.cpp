@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "support/lasso_oracle.hpp"
+#include "support/problems.hpp"
+#include <sparse_experts/linear/elastic_net.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace se = sparse_experts;
+using se::Index;
+using test_support::DenseElasticNet;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// A problem with every option that changes the objective drawn at random.
+struct Drawn {
+  DenseElasticNet dense;
+  se::ElasticNetOptions options;
+};
+
+Drawn draw(se::Random& random, Index n, Index p, bool sparse) {
+  Drawn drawn;
+  DenseElasticNet& d = drawn.dense;
+  d.X = test_support::random_matrix<double>(n, p, random);
+  if (sparse) d.X = test_support::sparsified(d.X, 0.5, random);
+  d.X.col(random.below(p)) *= random.uniform(0, 20);
+  if (random.uniform() < 0.2) d.X.col(random.below(p)) = d.X.col(random.below(p));  // duplicates
+  if (random.uniform() < 0.1) d.X.col(random.below(p)).setConstant(1);
+  if (random.uniform() < 0.1) d.X.col(random.below(p)).setZero();
+  d.y = d.X * test_support::random_matrix<double>(p, 1, random) +
+        2 * test_support::random_matrix<double>(n, 1, random);
+  d.y.array() += random.normal();
+  d.alpha = std::exp(random.uniform(-5, 2));
+  d.l1_ratio = random.uniform() < 0.5 ? 1 : random.uniform() < 0.2 ? 0 : random.uniform();
+  d.fit_intercept = random.uniform() < 0.7;
+  d.positive = random.uniform() < 0.3;
+  if (random.uniform() < 0.4) d.sample_weight = test_support::random_matrix<double>(n, 1, random).cwiseAbs();
+  if (random.uniform() < 0.4) {
+    d.factors = test_support::random_matrix<double>(p, 1, random).cwiseAbs();
+    if (random.uniform() < 0.3) d.factors[random.below(p)] = 0;
+    if (random.uniform() < 0.3) d.factors[random.below(p)] = infinity;
+  }
+  drawn.options = {.alpha = d.alpha,
+                   .l1_ratio = d.l1_ratio,
+                   .fit_intercept = d.fit_intercept,
+                   .positive = d.positive,
+                   .penalty_factors = {d.factors.begin(), d.factors.end()}};
+  return drawn;
+}
+
+/// Certificate >= true suboptimality, wherever the solver was stopped and however the data are stored.
+template <class Scalar>
+void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
+  se::Random random(seed);
+  for (int problem = 0; problem < n_problems; ++problem) {
+    const bool sparse = random.uniform() < 0.5;
+    Drawn drawn = draw(random, 1 + random.below(8), 1 + random.below(4), sparse);
+    DenseElasticNet& d = drawn.dense;
+    const se::Matrix<Scalar> x = d.X.template cast<Scalar>();
+    const se::Vector<Scalar> y = d.y.template cast<Scalar>();
+    const se::Vector<Scalar> weights = d.sample_weight.template cast<Scalar>();
+    d.X = x.template cast<double>();
+    d.y = y.template cast<double>();
+    d.sample_weight = weights.template cast<double>();
+    drawn.options.tol = std::pow(10.0, random.uniform(-14, 0));
+    drawn.options.max_iter = random.uniform() < 0.3 ? 1 + random.below(5) : 20000;
+    const int solver = static_cast<int>(random.below(6));
+    drawn.options.solver = se::LassoSolver::cyclic;
+    se::ElasticNet<Scalar> model(drawn.options);
+    if (sparse) {
+      const se::SparseMatrix<Scalar> stored = x.sparseView();
+      model.fit(stored, y, weights);
+    } else {
+      model.fit(x, y, weights);
+    }
+    const se::Convergence& c = model.convergence();
+    const auto at = static_cast<double>(
+        d.objective(model.coef().template cast<double>(), static_cast<double>(model.intercept())) -
+        d.optimum());
+    const double unit = d.null_objective();
+    ASSERT_GE(c.value * unit, at - 1e-18) << "problem " << problem << " solver " << solver << " status "
+                                          << se::to_string(c.status) << " n_iter " << c.n_iter;
+    if (c) {
+      ASSERT_LE(c.value, c.tolerance);
+    }
+    const bool slow = drawn.options.solver == se::LassoSolver::cyclic && c.n_iter == 20000;
+    if (!slow && drawn.options.max_iter == 20000 &&
+        drawn.options.tol > (std::is_same_v<Scalar, float> ? 1e-4 : 1e-11)) {
+      ASSERT_TRUE(c) << "problem " << problem << " solver " << solver << " gap " << c.value << " tol "
+                     << c.tolerance << " status " << se::to_string(c.status) << " n_iter " << c.n_iter;
+    }
+  }
+}
+
+#ifdef SPARSE_EXPERTS_SANITIZER_BUILD
+constexpr int n_problems = 300;
+#else
+constexpr int n_problems = 5000;
+#endif
+
+TEST(ElasticNet, GapBoundsTheTrueSuboptimalityInDouble) {
+  check_gap_bounds_suboptimality<double>(n_problems, 1);
+}
+TEST(ElasticNet, GapBoundsTheTrueSuboptimalityInFloat) {
+  check_gap_bounds_suboptimality<float>(n_problems, 2);
+}
