@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ class DBSCANBlocked {
   DBSCANParts run() {
     std::vector<Index> order(sums_.size());
     std::iota(order.begin(), order.end(), Index{0});
-    const Tiles<Rows> all(x_, std::move(order));
+    const Tiles<Rows> all(x_, std::move(order), center_);
     add_neighborhoods(all);
     DBSCANParts parts;
     std::vector<Index> cores, others;
@@ -54,8 +55,9 @@ class DBSCANBlocked {
       parts.is_core[static_cast<std::size_t>(i)] = 1;
       parts.representative[static_cast<std::size_t>(i)] = clusters_.find(i);
     }
-    const Tiles<Rows> core_tiles(x_, std::move(cores), true), other_tiles(x_, std::move(others), true);
-    nearest_by_tiles(x_, other_tiles, x_, core_tiles, center_, eps_, n_threads_, parts.representative.data());
+    const Tiles<Rows> core_tiles(x_, std::move(cores), center_, true);
+    const Tiles<Rows> other_tiles(x_, std::move(others), center_, true);
+    nearest_by_tiles(other_tiles, core_tiles, eps_, n_threads_, parts.representative.data());
     return parts;
   }
 
@@ -66,27 +68,26 @@ class DBSCANBlocked {
 
   void add_neighborhoods(const Tiles<Rows>& tiles) {
     parallel_blocks(tiles.count(), 1, n_threads_, [&](const Block& block) {
-      const Index left = block.id;
-      NeighborTile<Rows> tile(x_, x_, center_);
-      tile.set_left(tiles.rows(left), tiles.size(left));
-      std::vector<std::int64_t> left_sums, right_sums;
-      for (Index right = left; right < tiles.count(); ++right) {
-        if (!tiles.may_touch(left, tiles, right, squared_eps_)) continue;
-        tile.set_right(tiles.rows(right), tiles.size(right));
-        left_sums.assign(static_cast<std::size_t>(tiles.size(left)), 0);
-        right_sums.assign(static_cast<std::size_t>(tiles.size(right)), 0);
-        const View a = view(tiles, left), b = view(tiles, right);
-        tile.for_each_candidate([&](Index) { return squared_eps_; },
-                                [&](Index r, Index c) {
-                                  if (left == right && c < r) return;
-                                  if (!tile.within(r, c, squared_eps_)) return;
-                                  left_sums[static_cast<std::size_t>(r)] += weights_[b.rows[c]];
-                                  if (left == right && c == r) return;
-                                  right_sums[static_cast<std::size_t>(c)] += weights_[a.rows[r]];
-                                  join(a, r, b, c);
-                                });
-        for (std::size_t r = 0; r < left_sums.size(); ++r) add(a.rows[r], left_sums[r]);
-        for (std::size_t c = 0; c < right_sums.size(); ++c) add(b.rows[c], right_sums[c]);
+      const Index fixed = block.id;
+      TileDistances<Rows> distances(tiles, fixed);
+      std::vector<std::int64_t> fixed_sums, other_sums;
+      for (Index other = fixed; other < tiles.count(); ++other) {
+        if (!tiles.may_touch(fixed, tiles, other, squared_eps_)) continue;
+        fixed_sums.assign(static_cast<std::size_t>(tiles.size(fixed)), 0);
+        other_sums.assign(static_cast<std::size_t>(tiles.size(other)), 0);
+        const View a = view(tiles, fixed), b = view(tiles, other);
+        distances.for_each_candidate(tiles, other, squared_eps_,
+                                     [&](Index r, Index c, double d, double error) {
+                                       if (fixed == other && c < r) return;
+                                       if (!distances.within(tiles, other, r, c, d, error, squared_eps_))
+                                         return;
+                                       other_sums[static_cast<std::size_t>(r)] += weights_[a.rows[c]];
+                                       if (fixed == other && c == r) return;
+                                       fixed_sums[static_cast<std::size_t>(c)] += weights_[b.rows[r]];
+                                       join(b, r, a, c);
+                                     });
+        for (std::size_t c = 0; c < fixed_sums.size(); ++c) add(a.rows[c], fixed_sums[c]);
+        for (std::size_t r = 0; r < other_sums.size(); ++r) add(b.rows[r], other_sums[r]);
       }
     });
   }
@@ -116,25 +117,24 @@ class DBSCANBlocked {
     // Cores of one cluster side by side: then most pairs of tiles have nothing left to join.
     std::stable_sort(cores.begin(), cores.end(),
                      [&](Index i, Index j) { return clusters_.find(i) < clusters_.find(j); });
-    const Tiles<Rows> tiles(x_, std::move(cores), true);
+    const Tiles<Rows> tiles(x_, std::move(cores), center_, true);
     parallel_blocks(tiles.count(), 1, n_threads_, [&](const Block& block) {
-      const Index left = block.id;
-      NeighborTile<Rows> tile(x_, x_, center_);
-      tile.set_left(tiles.rows(left), tiles.size(left));
-      for (Index right = left; right < tiles.count(); ++right) {
-        if (!tiles.may_touch(left, tiles, right, squared_eps_)) continue;
-        const View a = view(tiles, left), b = view(tiles, right);
+      const Index fixed = block.id;
+      std::optional<TileDistances<Rows>> distances;
+      for (Index other = fixed; other < tiles.count(); ++other) {
+        if (!tiles.may_touch(fixed, tiles, other, squared_eps_)) continue;
+        const View a = view(tiles, fixed), b = view(tiles, other);
         const auto same = [&](Index cluster) { return cluster == a.cluster[0]; };
         if (std::all_of(a.cluster.begin(), a.cluster.end(), same) &&
             std::all_of(b.cluster.begin(), b.cluster.end(), same))
           continue;
-        tile.set_right(tiles.rows(right), tiles.size(right));
-        tile.for_each_candidate(
-            [&](Index) { return squared_eps_; },
-            [&](Index r, Index c) {
-              if (a.cluster[static_cast<std::size_t>(r)] != b.cluster[static_cast<std::size_t>(c)] &&
-                  clusters_.find(a.rows[r]) != clusters_.find(b.rows[c]) && tile.within(r, c, squared_eps_))
-                clusters_.unite(a.rows[r], b.rows[c]);
+        if (!distances) distances.emplace(tiles, fixed);
+        distances->for_each_candidate(
+            tiles, other, squared_eps_, [&](Index r, Index c, double d, double error) {
+              if (a.cluster[static_cast<std::size_t>(c)] != b.cluster[static_cast<std::size_t>(r)] &&
+                  clusters_.find(a.rows[c]) != clusters_.find(b.rows[r]) &&
+                  distances->within(tiles, other, r, c, d, error, squared_eps_))
+                clusters_.unite(a.rows[c], b.rows[r]);
             });
       }
     });

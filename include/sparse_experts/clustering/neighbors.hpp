@@ -17,36 +17,32 @@
 
 namespace sparse_experts::detail {
 
-/// nearest[query row] = the row of `points` nearest to it within eps (the lowest of equally near ones), -1
-/// when there is none; for the query rows in `query_tiles`. Blocked products find candidates, exact distances
-/// decide.
+/// nearest[query row] = the row of the points nearest to it within eps (the lowest of equally near ones), -1
+/// when there is none. Blocked products find candidates, exact distances decide.
 template <class Rows>
-void nearest_by_tiles(const Rows& queries, const Tiles<Rows>& query_tiles, const Rows& points,
-                      const Tiles<Rows>& point_tiles, const RowVector<double>& center, double eps,
-                      int n_threads, Index* nearest) {
-  parallel_blocks(query_tiles.count(), 1, n_threads, [&](const Block& block) {
-    const Index left = block.id, n_left = query_tiles.size(left);
-    NeighborTile<Rows> tile(queries, points, center);
-    tile.set_left(query_tiles.rows(left), n_left);
-    Vector<double> best = Vector<double>::Constant(n_left, eps * eps);
-    std::vector<Index> found(static_cast<std::size_t>(n_left), -1);
-    for (Index right = 0; right < point_tiles.count(); ++right) {
-      if (!query_tiles.may_touch(left, point_tiles, right, best.maxCoeff())) continue;
-      const Index* rows = point_tiles.rows(right);
-      tile.set_right(rows, point_tiles.size(right));
-      tile.for_each_candidate(
-          [&](Index r) { return best[r]; },
-          [&](Index r, Index c) {
-            const double distance = tile.exact(r, c);
-            Index& winner = found[static_cast<std::size_t>(r)];
-            if (distance < best[r] || (distance == best[r] && (winner < 0 || rows[c] < winner))) {
-              best[r] = distance;
-              winner = rows[c];
-            }
-          });
+void nearest_by_tiles(const Tiles<Rows>& queries, const Tiles<Rows>& points, double eps, int n_threads,
+                      Index* nearest) {
+  parallel_blocks(queries.count(), 1, n_threads, [&](const Block& block) {
+    const Index n_queries = queries.size(block.id);
+    TileDistances<Rows> distances(queries, block.id);
+    Vector<double> best = Vector<double>::Constant(n_queries, eps * eps);
+    std::vector<Index> found(static_cast<std::size_t>(n_queries), -1);
+    for (Index tile = 0; tile < points.count(); ++tile) {
+      const double farthest = best.maxCoeff();
+      if (!queries.may_touch(block.id, points, tile, farthest)) continue;
+      distances.for_each_candidate(points, tile, farthest, [&](Index r, Index c, double d, double error) {
+        if (d - error > best[c]) return;
+        const double distance = distances.exact(points, tile, r, c);
+        const Index point = points.rows(tile)[r];
+        Index& winner = found[static_cast<std::size_t>(c)];
+        if (distance < best[c] || (distance == best[c] && (winner < 0 || point < winner))) {
+          best[c] = distance;
+          winner = point;
+        }
+      });
     }
-    for (Index r = 0; r < n_left; ++r)
-      nearest[query_tiles.rows(left)[r]] = found[static_cast<std::size_t>(r)];
+    for (Index c = 0; c < n_queries; ++c)
+      nearest[queries.rows(block.id)[c]] = found[static_cast<std::size_t>(c)];
   });
 }
 
@@ -84,9 +80,9 @@ class NearestWithin {
     std::vector<Index> point_order(static_cast<std::size_t>(points.rows()));
     std::iota(query_order.begin(), query_order.end(), Index{0});
     std::iota(point_order.begin(), point_order.end(), Index{0});
-    nearest_by_tiles(queries, Tiles<Rows>(queries, std::move(query_order)), points,
-                     Tiles<Rows>(points, std::move(point_order)), row_center(points), eps_, n_threads,
-                     nearest.data());
+    const RowVector<double> center = row_center(points);
+    nearest_by_tiles(Tiles<Rows>(queries, std::move(query_order), center),
+                     Tiles<Rows>(points, std::move(point_order), center), eps_, n_threads, nearest.data());
   }
 
   template <class Rows>

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/center_tiles.hpp>
+#include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/row_access.hpp>
+#include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/pairwise.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -13,35 +17,74 @@
 
 namespace sparse_experts::detail {
 
-/// Rows cut into tiles of equal size for the blocked products. Dense rows of moderate dimension are ordered
-/// by recursive halving along the widest side, so that tiles are compact and far pairs of tiles can be passed
-/// over by their boxes.
+/// Rows cut into tiles of equal size for the blocked distances. Dense rows are copied in the order of the
+/// tiles, minus `center` (distances do not change, cancellation gets less). Those of moderate dimension are
+/// ordered by recursive halving along the widest side, so that tiles are compact and far pairs of tiles can
+/// be passed over by their boxes. Sparse rows stay where they are.
 template <class Rows>
 class Tiles {
  public:
+  using Scalar = typename Rows::Scalar;
+  static constexpr Index tile_rows = 128;
   static constexpr Index max_box_dimensions = 64;
 
   /// `order`: rows of x to cut, reordered where that helps unless `keep_order`.
-  Tiles(const Rows& x, std::vector<Index> order, bool keep_order = false)
-      : x_(&x), size_(x.cols() <= max_box_dimensions ? 128 : 256), order_(std::move(order)) {
-    if constexpr (!is_sparse<Rows>) {
-      if (x.cols() > max_box_dimensions || order_.empty()) return;
-      if (!keep_order) halve(order_.data(), static_cast<Index>(order_.size()));
-      low_.resize(count(), x.cols());
-      high_.resize(count(), x.cols());
-      for (Index tile = 0; tile < count(); ++tile) {
-        low_.row(tile) = high_.row(tile) = x.row(rows(tile)[0]).template cast<double>();
-        for (Index r = 1; r < size(tile); ++r) {
-          low_.row(tile) = low_.row(tile).cwiseMin(x.row(rows(tile)[r]).template cast<double>());
-          high_.row(tile) = high_.row(tile).cwiseMax(x.row(rows(tile)[r]).template cast<double>());
-        }
+  Tiles(const Rows& x, std::vector<Index> order, const RowVector<double>& center, bool keep_order = false)
+      : x_(&x), order_(std::move(order)), norms_(static_cast<Index>(order_.size())) {
+    if constexpr (is_sparse<Rows>) {
+      for (Index k = 0; k < norms_.size(); ++k)
+        norms_[k] = row_squared_norm(x, order_[static_cast<std::size_t>(k)]);
+    } else {
+      const bool boxes = x.cols() <= max_box_dimensions;
+      if (boxes && !keep_order && !order_.empty()) halve(order_.data(), norms_.size());
+      packed_.resize(norms_.size(), x.cols());
+      for (Index k = 0; k < norms_.size(); ++k) {
+        const Scalar* row = x.data() + order_[static_cast<std::size_t>(k)] * x.outerStride();
+        for (Index j = 0; j < x.cols(); ++j)
+          packed_(k, j) = static_cast<Scalar>(static_cast<double>(row[j]) - center[j]);
+        norms_[k] = row_squared_norm(DenseRows<Scalar>(packed_.data(), packed_.rows(), packed_.cols(),
+                                                       Eigen::OuterStride<>(packed_.cols())),
+                                     k);
       }
+      if (boxes) make_boxes();
     }
   }
 
-  Index count() const { return (static_cast<Index>(order_.size()) + size_ - 1) / size_; }
-  Index size(Index tile) const { return std::min(size_, static_cast<Index>(order_.size()) - tile * size_); }
-  const Index* rows(Index tile) const { return order_.data() + tile * size_; }
+  Index count() const { return (norms_.size() + tile_rows - 1) / tile_rows; }
+  Index size(Index tile) const { return std::min(tile_rows, norms_.size() - tile * tile_rows); }
+  /// Rows of x in this tile.
+  const Index* rows(Index tile) const { return order_.data() + tile * tile_rows; }
+  /// Squared norms of the (centred) rows of this tile.
+  const double* norms(Index tile) const { return norms_.data() + tile * tile_rows; }
+  double largest_norm(Index tile) const { return norms_.segment(tile * tile_rows, size(tile)).maxCoeff(); }
+  const Rows& matrix() const { return *x_; }
+
+  /// The tile's rows as centres of the score kernels; `buffer` is workspace.
+  void pack(Index tile, CenterTiles<Scalar>& out, RowMatrix<Scalar>& buffer) const {
+    if constexpr (is_sparse<Rows>) {
+      buffer.resize(size(tile), x_->cols());
+      for (Index r = 0; r < size(tile); ++r) copy_row(*x_, rows(tile)[r], buffer.data() + r * x_->cols());
+    } else {
+      buffer = packed_.middleRows(tile * tile_rows, size(tile));
+    }
+    out.pack(buffer, RowVector<Scalar>());
+  }
+
+  /// Scores of `count` rows of the tile, from row `first`, with a panel of centres.
+  void scores(Index tile, Index first, Index count, const CenterTiles<Scalar>& centers,
+              const typename CenterTiles<Scalar>::Panel& panel, Scalar* out) const {
+    const Index begin = tile * tile_rows + first;
+    if constexpr (is_sparse<Rows>) {
+      const Index* rows = order_.data() + begin;
+      panel_scores(
+          *x_, count, [&](Index t) { return rows[t]; }, centers, panel, out);
+    } else {
+      const DenseRows<Scalar> packed(packed_.data(), packed_.rows(), packed_.cols(),
+                                     Eigen::OuterStride<>(packed_.cols()));
+      panel_scores(
+          packed, count, [&](Index t) { return begin + t; }, centers, panel, out);
+    }
+  }
 
   /// False when no row of this tile is within sqrt(squared_eps) of a row of the other's tile.
   bool may_touch(Index tile, const Tiles& other, Index other_tile, double squared_eps) const {
@@ -54,7 +97,7 @@ class Tiles {
 
  private:
   void halve(Index* rows, Index n) {
-    if (n <= size_) return;
+    if (n <= tile_rows) return;
     RowVector<double> low = x_->row(rows[0]).template cast<double>(), high = low;
     for (Index r = 1; r < n; ++r) {
       low = low.cwiseMin(x_->row(rows[r]).template cast<double>());
@@ -62,7 +105,7 @@ class Tiles {
     }
     Index widest = 0;
     (high - low).maxCoeff(&widest);
-    const Index half = (n / 2 + size_ - 1) / size_ * size_;  // whole tiles on the left
+    const Index half = (n / 2 + tile_rows - 1) / tile_rows * tile_rows;  // whole tiles on the left
     std::nth_element(rows, rows + half, rows + n, [&](Index i, Index j) {
       return std::pair((*x_)(i, widest), i) < std::pair((*x_)(j, widest), j);
     });
@@ -70,77 +113,94 @@ class Tiles {
     halve(rows + half, n - half);
   }
 
-  const Rows* x_;
-  Index size_;
-  std::vector<Index> order_;
-  RowMatrix<double> low_, high_;  // boxes; empty when not kept
-};
-
-/// Pairs of rows within eps of two tiles, by their products; pairs too close to eps to tell are decided by
-/// squared_distance, so the outcome does not depend on rounding.
-template <class Rows>
-class NeighborTile {
- public:
-  using Work = typename Rows::Scalar;
-
-  NeighborTile(const Rows& left, const Rows& right, const RowVector<double>& center)
-      : left_(&left), right_(&right), products_(left, right, center) {}
-
-  void set_left(const Index* rows, Index size) {
-    left_rows_ = rows;
-    products_.set_left(rows, size);
-  }
-  void set_right(const Index* rows, Index size) {
-    right_rows_ = rows;
-    products_.set_right(rows, size);
-    limits_.resize(size);
-  }
-
-  /// Calls f(r, c) for each pair within eps, for r in turn. Between the rows `squared_eps(r)` may shrink: it
-  /// is asked for once a row.
-  template <class SquaredEps, class F>
-  void for_each_candidate(SquaredEps&& squared_eps, F&& f) {
-    const RowMatrix<Work>& products = products_.products();
-    const Vector<double>&left_norms = products_.left_norms(), &right_norms = products_.right_norms();
-    const double relative = 0.5 * (1 - products_.relative());
-    const Index n_right = right_norms.size();
-    for (Index c = 0; c < n_right; ++c) limits_[c] = lowered(relative * right_norms[c], right_norms[c]);
-    for (Index r = 0; r < left_norms.size(); ++r) {
-      // |a - b|^2 <= eps^2 needs a'b >= (|a|^2 + |b|^2 - eps^2) / 2 up to the error bound.
-      const Work limit =
-          lowered(relative * left_norms[r] - 0.5 * (squared_eps(r) + products_.absolute()), left_norms[r]);
-      const Work* row = products.data() + r * n_right;
-      Index n_candidates = 0;
-      for (Index c = 0; c < n_right; ++c) n_candidates += row[c] < limit + limits_[c] ? 0 : 1;
-      if (n_candidates == 0) continue;
-      for (Index c = 0; c < n_right; ++c)
-        if (!(row[c] < limit + limits_[c])) f(r, c);
+  void make_boxes() {
+    low_.resize(count(), x_->cols());
+    high_.resize(count(), x_->cols());
+    for (Index tile = 0; tile < count(); ++tile) {
+      low_.row(tile) = high_.row(tile) = x_->row(rows(tile)[0]).template cast<double>();
+      for (Index r = 1; r < size(tile); ++r) {
+        low_.row(tile) = low_.row(tile).cwiseMin(x_->row(rows(tile)[r]).template cast<double>());
+        high_.row(tile) = high_.row(tile).cwiseMax(x_->row(rows(tile)[r]).template cast<double>());
+      }
     }
   }
 
-  /// Does a candidate lie within eps? The product decides where its error allows, else the rows themselves.
-  bool within(Index r, Index c, double squared_eps) const {
-    const double norms = products_.left_norms()[r] + products_.right_norms()[c];
-    const double error = products_.relative() * norms + products_.absolute();
-    const double distance = norms - 2 * static_cast<double>(products_.last()(r, c));
-    if (distance >= -error && distance + error <= squared_eps) return true;
-    return exact(r, c) <= squared_eps;
+  const Rows* x_;
+  std::vector<Index> order_;
+  Vector<double> norms_;
+  RowMatrix<Scalar> packed_;      // dense rows only
+  RowMatrix<double> low_, high_;  // boxes; empty when not kept
+};
+
+/// Squared distances of a fixed tile to other tiles by their products, with a bound on the rounding error, so
+/// that the caller can leave close decisions to exact().
+template <class Rows>
+class TileDistances {
+ public:
+  using Scalar = typename Rows::Scalar;
+
+  TileDistances(const Tiles<Rows>& tiles, Index tile)
+      : fixed_(tiles), tile_(tile), scratch_(make_score_scratch<Scalar>()) {
+    RowMatrix<Scalar> buffer;
+    tiles.pack(tile, centers_, buffer);
+    largest_norm_ = tiles.largest_norm(tile);
   }
-  double exact(Index r, Index c) const {
-    return squared_distance(*left_, left_rows_[r], *right_, right_rows_[c]);
+
+  /// Calls f(r, c, d, error) for each row r of the other tile and row c of the fixed one that may be within
+  /// sqrt(squared_eps): their squared distance is at most `error` from d. Rows r ascend within each chunk.
+  template <class F>
+  void for_each_candidate(const Tiles<Rows>& others, Index other, double squared_eps, F&& f) {
+    const double* norms = others.norms(other);
+    for (Index first = 0; first < others.size(other); first += nearest_chunk) {
+      const Index count = std::min(nearest_chunk, others.size(other) - first);
+      for (const auto& panel : centers_.panels()) {
+        others.scores(other, first, count, centers_, panel, scratch_.data());
+        const Index stride = panel.n_vectors * centers_.width;
+        for (Index t = 0; t < count; ++t) {
+          const double norm = norms[first + t], error = error_bound(norm);
+          // |x - c|^2 = |x|^2 + 2 score
+          const auto limit = static_cast<Scalar>(0.5 * (squared_eps - norm + error));
+          const Scalar* scores = scratch_.data() + t * stride;
+          Index n_candidates = 0;
+          for (Index s = 0; s < stride; ++s) n_candidates += scores[s] > limit ? 0 : 1;
+          if (n_candidates == 0) continue;
+          for (Index s = 0; s < stride; ++s) {
+            const Index c = panel.first_slot + s;
+            if (!(scores[s] > limit) && c < fixed_.size(tile_))
+              f(first + t, c, norm + 2 * static_cast<double>(scores[s]), error);
+          }
+        }
+      }
+    }
+  }
+
+  double exact(const Tiles<Rows>& others, Index other, Index r, Index c) const {
+    return squared_distance(others.matrix(), others.rows(other)[r], fixed_.matrix(), fixed_.rows(tile_)[c]);
+  }
+  /// Is the candidate within sqrt(squared_eps)? The same answer as exact(), which is asked only in close
+  /// cases.
+  bool within(const Tiles<Rows>& others, Index other, Index r, Index c, double d, double error,
+              double squared_eps) const {
+    if (d >= -error && d + error <= squared_eps) return true;
+    return exact(others, other, r, c) <= squared_eps;
   }
 
  private:
-  /// Rows whose squares are near the end of the range go to the exact test.
-  static Work lowered(double value, double norm) {
-    constexpr auto most = static_cast<double>(std::numeric_limits<Work>::max());
-    return norm < most / 16 ? static_cast<Work>(value) : std::numeric_limits<Work>::lowest() / 4;
+  /// For any order of summation, rounding of the centred copies and denormal numbers included. Rows whose
+  /// squares come near the end of the range of Scalar are always left to exact().
+  double error_bound(double norm) const {
+    using Limits = std::numeric_limits<Scalar>;
+    if (!(norm + largest_norm_ < static_cast<double>(Limits::max()) / 16)) return Limits::infinity();
+    const auto p = static_cast<double>(centers_.n_features());
+    return (p + 16) * static_cast<double>(Limits::epsilon()) * (norm + largest_norm_) +
+           4 * p * static_cast<double>(Limits::min());
   }
 
-  const Rows *left_, *right_;
-  const Index *left_rows_ = nullptr, *right_rows_ = nullptr;
-  TileProducts<Work, Rows> products_;
-  Vector<Work> limits_;
+  const Tiles<Rows>& fixed_;
+  Index tile_;
+  double largest_norm_ = 0;
+  CenterTiles<Scalar> centers_;
+  ScoreScratch<Scalar> scratch_;
 };
 
 }  // namespace sparse_experts::detail
