@@ -9,7 +9,9 @@
 #include <sparse_experts/losses/logistic.hpp>
 #include <sparse_experts/losses/squared_hinge.hpp>
 #include <sparse_experts/solvers/bias_column.hpp>
+#include <sparse_experts/solvers/column_step.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
+#include <sparse_experts/solvers/gram_step.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 #include <sparse_experts/solvers/proximal_newton.hpp>
 
@@ -54,6 +56,8 @@ L1SVMSolution solve_margin_problem(const MarginProblem<D>& problem, const L1SVMO
   L1SVMSolution solution;
   if (options.solver == L1SVMSolver::coordinate_newton)
     solution.convergence = CoordinateNewton<Loss, D>(problem, reader, state).solve(settings);
+  else if (options.solver == L1SVMSolver::working_set)
+    solution.convergence = ProximalNewton<Loss, D, ColumnStep>(problem, reader, state).solve(settings);
   else
     solution.convergence =
         ProximalNewton<Loss, D, GramStep<double, D>>(problem, reader, state).solve(settings);

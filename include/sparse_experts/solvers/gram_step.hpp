@@ -17,10 +17,11 @@ class GramStep {
  public:
   static constexpr std::size_t first_columns = 1000;
 
-  explicit GramStep(const PackedColumns<D>& columns) : columns_(columns), gram_(columns) {}
+  explicit GramStep(const PackedColumns<D>& columns) : gram_(columns) {}
 
   /// The new weights of the working set (slots).
-  Vector<double> minimise(const NewtonModel& model, const std::vector<Index>& slots) {
+  Vector<double> minimise(const PackedColumns<D>& columns, const NewtonModel& model,
+                          const std::vector<Index>& slots) {
     gram_.update(model.curvature);
     const auto m = static_cast<Index>(slots.size());
     Vector<double> scale(m), bias(m);
@@ -28,7 +29,7 @@ class GramStep {
     const double bias_curvature = gram_(constant, constant);
     for (Index a = 0; a < m; ++a) {
       const Index slot = slots[static_cast<std::size_t>(a)];
-      scale[a] = columns_.norm(slot) > 0 ? 1 / columns_.norm(slot) : 0;
+      scale[a] = columns.norm(slot) > 0 ? 1 / columns.norm(slot) : 0;
       bias[a] = model.free_intercept && bias_curvature > 0 ? gram_(constant, slot) : 0;
     }
     Matrix<double> part(m, m);
@@ -46,7 +47,6 @@ class GramStep {
   }
 
  private:
-  const PackedColumns<D>& columns_;
   ViolatorGram<Real, D> gram_;
 };
 

@@ -3,9 +3,9 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/types.hpp>
-#include <sparse_experts/solvers/gram_step.hpp>
 #include <sparse_experts/solvers/margin_line_search.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
+#include <sparse_experts/solvers/newton_model.hpp>
 #include <sparse_experts/solvers/packed_columns.hpp>
 
 #include <algorithm>
@@ -101,7 +101,7 @@ class ProximalNewton {
       model.curvature[i] = problem_.c[i] * Loss::curvature(problem_.y[i] * state_.f[i]);
     model.free_intercept = problem_.free_intercept;
     model.tol = 0.01 * violation;
-    const Vector<double> target = step_.minimise(model, slots_);
+    const Vector<double> target = step_.minimise(columns_, model, slots_);
 
     const Vector<double> move = target - model.start;
     df_.setZero(n);
