@@ -14,7 +14,8 @@ using se::SparseCoderAlgorithm;
 namespace {
 
 constexpr SparseCoderAlgorithm algorithms[] = {SparseCoderAlgorithm::automatic,
-                                               SparseCoderAlgorithm::coordinate_descent};
+                                               SparseCoderAlgorithm::coordinate_descent,
+                                               SparseCoderAlgorithm::active_set};
 
 template <class Scalar_, bool Positive>
 struct Case {
@@ -142,6 +143,41 @@ TEST(SparseCoder, AlphaZeroIsLeastSquares) {
     const se::RowMatrix<double> codes = coder.transform(X);
     EXPECT_LE(((X - codes * D) * D.transpose()).cwiseAbs().maxCoeff(), 1e-8);
   }
+}
+
+// Fewer features than a code would like to use, repeated and opposite atoms: the support cannot grow beyond
+// the rank.
+TEST(SparseCoder, DependentAtomsAreExchanged) {
+  se::Random random(21);
+  se::RowMatrix<double> D = test_support::unit_rows<double>(40, 5, random);
+  D.middleRows(10, 5) = D.topRows(5);
+  D.middleRows(15, 5) = -D.middleRows(5, 5);
+  const se::RowMatrix<double> X = test_support::unit_rows<double>(300, 5, random);
+  for (const bool positive : {false, true})
+    for (const double alpha : {1e-2, 1e-4, 1e-6}) {
+      const se::SparseCoder<double> coder(D, {.alpha = alpha, .positive = positive, .tol = 1e-8});
+      se::CodingReport report;
+      const se::RowMatrix<double> codes = coder.transform(X, &report);
+      EXPECT_TRUE(report.convergence) << report.max_gap;
+      for (Index i = 0; i < X.rows(); ++i) {
+        EXPECT_LE(
+            test_support::gap_of_code(X.row(i).transpose(), D, codes.row(i).transpose(), alpha, 0, positive)
+                .gap,
+            1.1e-8);
+        EXPECT_LE((codes.row(i).array() != 0).count(), 5);
+      }
+    }
+}
+
+TEST(SparseCoder, SupportsBeyondTheActiveSetAreLeftToCoordinateDescent) {
+  se::Random random(22);
+  const se::RowMatrix<double> D = test_support::unit_rows<double>(300, 900, random);
+  const se::RowMatrix<double> X = test_support::unit_rows<double>(3, 900, random);
+  const se::SparseCoder<double> coder(D, {.alpha = 1e-4, .tol = 1e-6, .max_iter = 100000});
+  se::CodingReport report;
+  const se::SparseRowMatrix<double> codes = coder.transform(X, &report);
+  EXPECT_TRUE(report.convergence);
+  EXPECT_GT(codes.nonZeros(), 3 * 256);
 }
 
 TEST(SparseCoder, SamplesOfZerosAndEmptyBatchesHaveZeroCodes) {

@@ -23,21 +23,24 @@ struct CoordinateWorkspace {
 ///   s_j <- soft(g_j + G_jj s_j, alpha) / G_jj,   g <- g - (change of s_j) G_j
 /// Sweeps visit the support and the coordinates that violated |g_j| <= alpha when the list was made; the list
 /// is made anew when a sweep lowers the objective by less than a tenth of the tolerance, or after ten sweeps.
-/// In: c = D x, |x|^2. Out: state (support, values, g), n_iter = sweeps <= max_iter. Cost: k per changed
-/// coordinate. Ref: Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2 (covariance updates).
+/// In: c = D x, |x|^2, with `warm` the code in state. Out: state (support, values, g), n_iter = sweeps <=
+/// max_iter. Cost: k per changed coordinate. Ref: Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2
+/// (covariance updates).
 template <bool Positive, class Scalar>
 Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
-                            CoordinateWorkspace<Scalar>& work, CodeState<Scalar>& state) {
+                            CoordinateWorkspace<Scalar>& work, CodeState<Scalar>& state, bool warm = false) {
   constexpr Index w = lane_width<Scalar>;
   const auto alpha = static_cast<Scalar>(problem.alpha);
   Scalar* g = state.g.data();
   work.s.setZero();
-  state.size = 0;
-  Peak<Scalar> peak = residual_correlations<Positive>(problem, c, state);
+  if (!warm) state.size = 0;
+  for (Index i = 0; i < state.size; ++i) work.s[state.support[static_cast<std::size_t>(i)]] = state.value[i];
+  Peaks<Scalar> peaks = residual_correlations<Positive>(problem, c, state);
   Convergence result{Status::max_iter, 0, problem.tol, 0, 0};
   bool moved = true;
   while (true) {
-    const CodeCertificate now = certificate(problem, c, state, static_cast<double>(peak.value), squared_norm);
+    const CodeCertificate now =
+        certificate(problem, c, state, static_cast<double>(peaks.value[peaks.largest()]), squared_norm);
     result.value = now.value;
     result.objective = now.objective;
     if (now.value <= problem.tol)
@@ -80,7 +83,7 @@ Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c,
       state.support[static_cast<std::size_t>(state.size)] = j;
       state.value[state.size++] = work.s[j];
     }
-    peak = residual_correlations<Positive>(problem, c, state);
+    peaks = residual_correlations<Positive>(problem, c, state);
   }
 }
 

@@ -6,8 +6,9 @@
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdint>
+#include <cstddef>
 #include <type_traits>
 #include <vector>
 
@@ -21,6 +22,7 @@ template <class Scalar>
 struct CodeProblem {
   const Scalar* gram = nullptr;  // k rows of `stride` entries, zeros beyond k
   Index k = 0, stride = 0;
+  Index rank = 0;  // no more atoms than this are independent
   double alpha = 0;
   bool positive = false;
   double tol = 0;
@@ -50,11 +52,22 @@ struct CodeCertificate {
   double value = 0;  // relative duality gap
 };
 
-/// Largest |g_j| (or g_j) and where it is.
+/// Largest |g_j| (or g_j) of each lane of the vectors that g is cut into, and where it is.
 template <class Scalar>
-struct Peak {
-  Scalar value = 0;
-  Index index = 0;
+struct Peaks {
+  std::array<Scalar, static_cast<std::size_t>(lane_width<Scalar>)> value;
+  std::array<int, static_cast<std::size_t>(lane_width<Scalar>)> index;
+
+  /// The largest; of equal ones the first atom.
+  std::size_t largest() const {
+    std::size_t best = 0;
+    for (std::size_t lane = 1; lane < value.size(); ++lane) {
+      const bool better =
+          value[lane] > value[best] || (value[lane] == value[best] && index[lane] < index[best]);
+      best = better ? lane : best;
+    }
+    return best;
+  }
 };
 
 /// G = D D' + alpha2 I, rows padded with zeros.
@@ -67,41 +80,47 @@ RowMatrix<Scalar> padded_gram(const Atoms<Scalar>& atoms, const RowMatrix<Scalar
   return gram;
 }
 
-/// g = c - sum_i value_i G_(support_i) from scratch, and its peak: k (size + 1) multiplications in registers.
-template <bool Positive, class Scalar>
-Peak<Scalar> residual_correlations(const CodeProblem<Scalar>& problem, const Scalar* c,
-                                   CodeState<Scalar>& state) {
-  using Vec = typename Lanes<Scalar>::Type;
-  using Mask = typename Lanes<Scalar>::Mask;
+/// `Count` vectors of g from `first` on: g = c - sum_i value_i G_(support_i).
+template <bool Positive, std::size_t Count, class Scalar, class Vec, class Mask>
+void residual_run(const CodeProblem<Scalar>& problem, const Scalar* c, CodeState<Scalar>& state, Index first,
+                  Vec& best, Mask& at) {
   constexpr Index w = lane_width<Scalar>;
-  Vec best{};
-  Mask at{};
-  for (Index panel = 0; panel < problem.stride; panel += 4 * w) {
-    Vec sum[4];
-    for (Index q = 0; q < 4; ++q) sum[q] = lanes(c + panel + q * w);
-    for (Index i = 0; i < state.size; ++i) {
-      const Scalar* row = problem.row(state.support[static_cast<std::size_t>(i)]) + panel;
-      const Scalar v = state.value.data()[i];
-      for (Index q = 0; q < 4; ++q) sum[q] -= v * lanes(row + q * w);
-    }
-    for (Index q = 0; q < 4; ++q) {
-      lanes(state.g.data() + panel + q * w) = sum[q];
-      const Vec size = Positive ? sum[q] : (sum[q] < 0 ? -sum[q] : sum[q]);
-      const Mask greater = size > best;
-      best = greater ? size : best;
-      at = greater
-               ? Mask{} + static_cast<std::conditional_t<sizeof(Scalar) == 8, std::int64_t, std::int32_t>>(
-                              panel + q * w)
-               : at;
-    }
+  Vec sum[Count];
+  for (std::size_t q = 0; q < Count; ++q) sum[q] = lanes(c + first + static_cast<Index>(q) * w);
+  const int* support = state.support.data();
+  const Scalar* value = state.value.data();
+  for (Index i = 0; i < state.size; ++i) {
+    const Scalar* row = problem.row(support[i]) + first;
+    const Scalar v = value[i];
+    for (std::size_t q = 0; q < Count; ++q) sum[q] -= v * lanes(row + static_cast<Index>(q) * w);
   }
-  Peak<Scalar> peak;
-  for (Index lane = 0; lane < w; ++lane) {
-    const Index index = static_cast<Index>(at[lane]) + lane;
-    if (best[lane] > peak.value || (best[lane] == peak.value && index < peak.index))
-      peak = {best[lane], index};
+  for (std::size_t q = 0; q < Count; ++q) {
+    const Index from = first + static_cast<Index>(q) * w;
+    lanes(state.g.data() + from) = sum[q];
+    const Vec size = Positive ? sum[q] : (sum[q] < 0 ? -sum[q] : sum[q]);
+    const Mask greater = size > best;
+    best = greater ? size : best;
+    at = greater ? Mask{} + static_cast<std::decay_t<decltype(at[0])>>(from) : at;
   }
-  return peak;
+}
+
+/// g = c - G s from scratch, and its peaks: k (size + 1) multiplications in registers.
+template <bool Positive, class Scalar>
+Peaks<Scalar> residual_correlations(const CodeProblem<Scalar>& problem, const Scalar* c,
+                                    CodeState<Scalar>& state) {
+  constexpr Index w = lane_width<Scalar>;
+  typename Lanes<Scalar>::Type best{};
+  typename Lanes<Scalar>::Mask at{};
+  Index first = 0;
+  for (; first + 8 * w <= problem.stride; first += 8 * w)
+    residual_run<Positive, 8>(problem, c, state, first, best, at);
+  if (first < problem.stride) residual_run<Positive, 4>(problem, c, state, first, best, at);
+  Peaks<Scalar> peaks;
+  for (std::size_t lane = 0; lane < peaks.value.size(); ++lane) {
+    peaks.value[lane] = best[lane];
+    peaks.index[lane] = static_cast<int>(at[lane]) + static_cast<int>(lane);
+  }
+  return peaks;
 }
 
 /// Objective and relative duality gap of the code from c, g = c - G s and the peak of g.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/coding/active_set_code.hpp>
 #include <sparse_experts/coding/atoms.hpp>
 #include <sparse_experts/coding/coding_report.hpp>
 #include <sparse_experts/coding/coordinate_code.hpp>
@@ -18,8 +19,9 @@
 namespace sparse_experts {
 
 enum class SparseCoderAlgorithm {
-  automatic,          ///< the fastest exact method for the size at hand
-  coordinate_descent  ///< cyclic coordinate descent on the Gram with active lists
+  automatic,           ///< active_set; coordinate_descent where a support outgrows 256 atoms
+  coordinate_descent,  ///< cyclic coordinate descent on the Gram with active lists
+  active_set           ///< feature-sign search: exact in about as many steps as the code has non-zeros
 };
 
 /// Options of SparseCoder.
@@ -54,6 +56,7 @@ class SparseCoder {
     Vector<Scalar> correlations;
     detail::CodeState<Scalar> state;
     detail::CoordinateWorkspace<Scalar> coordinate;
+    detail::ActiveSetWorkspace<Scalar> active_set;
   };
 
   template <class Derived>
@@ -79,7 +82,8 @@ class SparseCoder {
   Workspace workspace() const {
     return {detail::SampleBuffer<Scalar>(n_features()), Vector<Scalar>::Zero(atoms_.padded()),
             detail::CodeState<Scalar>(n_components(), atoms_.padded()),
-            detail::CoordinateWorkspace<Scalar>(n_components())};
+            detail::CoordinateWorkspace<Scalar>(n_components()),
+            detail::ActiveSetWorkspace<Scalar>(std::min<Index>(256, rank()))};
   }
 
   /// Codes of the rows of X (n x p; dense or sparse, any storage order) as n x k compressed rows. The same
@@ -134,17 +138,30 @@ class SparseCoder {
     return codes;
   }
 
+  /// Bound of the rank of the Gram, which no support outgrows.
+  Index rank() const { return options_.alpha2 > 0 ? n_components() : std::min(n_components(), n_features()); }
+
   /// Leaves the code in work.state, in ascending order.
   Convergence solve(const Scalar* c, double squared_norm, Workspace& work) const {
-    const detail::CodeProblem<Scalar> problem{gram_.data(),      n_components(),    gram_.cols(),
-                                              options_.alpha,    options_.positive, options_.tol,
-                                              options_.max_iter, largest_norm_};
-    const Convergence result =
-        options_.positive
-            ? detail::coordinate_code<true>(problem, c, squared_norm, work.coordinate, work.state)
-            : detail::coordinate_code<false>(problem, c, squared_norm, work.coordinate, work.state);
+    const Convergence result = options_.positive ? solve_signed<true>(c, squared_norm, work)
+                                                 : solve_signed<false>(c, squared_norm, work);
     detail::sort_support(work.state);
     return result;
+  }
+
+  template <bool Positive>
+  Convergence solve_signed(const Scalar* c, double squared_norm, Workspace& work) const {
+    const detail::CodeProblem<Scalar> problem{gram_.data(), n_components(),    gram_.cols(),
+                                              rank(),       options_.alpha,    options_.positive,
+                                              options_.tol, options_.max_iter, largest_norm_};
+    bool warm = false;
+    if (options_.algorithm != SparseCoderAlgorithm::coordinate_descent) {
+      const Convergence result =
+          detail::active_set_code<Positive>(problem, c, squared_norm, work.active_set, work.state);
+      if (result.status != Status::max_iter || result.n_iter >= options_.max_iter) return result;
+      warm = true;
+    }
+    return detail::coordinate_code<Positive>(problem, c, squared_norm, work.coordinate, work.state, warm);
   }
 
   Options options_;
