@@ -43,14 +43,14 @@ class CenterTiles {
     pack(centers, origin, slots);
   }
 
-  /// Packs centre slots[s] into slot s, -1 leaves it empty. Within a panel the indices must ascend.
+  /// Packs centre slots[s] into slot s, -1 leaves it empty, in panels of at most `panel_vectors`.
   void pack(const RowMatrix<Scalar>& centers, const RowVector<Scalar>& origin,
-            const std::vector<std::int32_t>& slots) {
+            const std::vector<std::int32_t>& slots, Index panel_vectors = max_vectors) {
     n_centers_ = centers.rows();
     n_features_ = centers.cols();
     const Index used = static_cast<Index>(slots.size());
     const Index n_vectors = std::max<Index>(1, (used + width - 1) / width);
-    set_panels(n_vectors);
+    set_panels(n_vectors, panel_vectors);
     const auto n_slots = static_cast<std::size_t>(n_vectors * width);
     ids_.assign(n_slots, -1);
     std::copy(slots.begin(), slots.end(), ids_.begin());
@@ -85,9 +85,9 @@ class CenterTiles {
   }
 
  private:
-  /// Panels of nearly equal width, none wider than max_vectors.
-  void set_panels(Index n_vectors) {
-    const Index n_panels = (n_vectors + max_vectors - 1) / max_vectors;
+  /// Panels of nearly equal width, none wider than `widest`.
+  void set_panels(Index n_vectors, Index widest) {
+    const Index n_panels = (n_vectors + widest - 1) / widest;
     panels_.clear();
     for (Index i = 0, first = 0; i < n_panels; ++i) {
       const Index size = (n_vectors - first) / (n_panels - i) + ((n_vectors - first) % (n_panels - i) != 0);

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <sparse_experts/clustering/center_tiles.hpp>
+#include <sparse_experts/clustering/group_bounds.hpp>
+#include <sparse_experts/clustering/hamerly.hpp>
 #include <sparse_experts/clustering/kmeans_init.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
 #include <sparse_experts/clustering/kmeans_solver.hpp>
 #include <sparse_experts/clustering/lloyd.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/packed_rows.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -17,6 +20,9 @@
 #include <sparse_experts/core/validate.hpp>
 
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 namespace sparse_experts {
@@ -172,6 +178,13 @@ class KMeans {
     check_options(x.rows(), weights);
     detail::with_rows(x, [&](const auto& rows) {
       detail::check_finite(rows, "X");
+      if constexpr (!detail::is_sparse<std::decay_t<decltype(rows)>>) {
+        using Packed = detail::PackedRows<Scalar>;
+        if (Packed::worthwhile(rows)) {
+          const Packed packed(rows, options_.n_threads);
+          return fit_rows(packed.rows(), initial, weights);
+        }
+      }
       fit_rows(rows, initial, weights);
     });
     return convergence_;
@@ -186,11 +199,10 @@ class KMeans {
     const Index starts = initial.size() > 0 ? 1 : options_.n_init;
     for (Index start = 0; start < starts; ++start) {
       Random random(options_.seed, static_cast<std::uint64_t>(start));
-      auto result = detail::solve_kmeans<detail::LloydStep<Problem>>(
-          problem,
+      RowMatrix<Scalar> centers =
           initial.size() > 0 ? initial
-                             : detail::seed_centers(problem, options_.n_clusters, options_.init, random),
-          options_);
+                             : detail::seed_centers(problem, options_.n_clusters, options_.init, random);
+      auto result = solve(problem, std::move(centers));
       counters.distance_evaluations += result.evaluations;
       counters.lloyd_evaluations += result.lloyd_evaluations;
       const bool stopped = result.convergence.status == Status::stopped;
@@ -206,7 +218,24 @@ class KMeans {
             .template cast<Index>();
     origin_ = problem.origin;
     convergence_ = best.convergence;
+    counters.algorithm = options_.algorithm;
     counters_ = counters;
+  }
+
+  template <class Problem>
+  detail::KMeansResult<Scalar> solve(const Problem& problem, RowMatrix<Scalar> centers) const {
+    switch (options_.algorithm) {
+      case KMeansAlgorithm::hamerly:
+        return detail::solve_kmeans<detail::HamerlyStep<Problem>>(problem, std::move(centers), options_);
+      case KMeansAlgorithm::elkan:
+        return detail::solve_kmeans<detail::GroupStep<Problem, true>>(problem, std::move(centers), options_);
+      case KMeansAlgorithm::yinyang:
+        return detail::solve_kmeans<detail::GroupStep<Problem, false>>(problem, std::move(centers), options_);
+      case KMeansAlgorithm::automatic:
+      case KMeansAlgorithm::lloyd:
+        break;
+    }
+    return detail::solve_kmeans<detail::LloydStep<Problem>>(problem, std::move(centers), options_);
   }
 
   KMeansOptions options_;

@@ -95,12 +95,12 @@ std::vector<Index> kmeans_plus_plus_rows(const Problem& problem, Index n_cluster
     const auto count = static_cast<Index>(candidates.size());
     tiles.pack(points, problem.origin);
     Vector<double> squares = points.template cast<double>().rowwise().squaredNorm();
-    constexpr Index block_rows = 8 * nearest_chunk;
+    constexpr Index block_rows = 8 * row_chunk;
     RowMatrix<double> potentials = RowMatrix<double>::Zero(block_count(n, block_rows), count);
     parallel_blocks(n, block_rows, problem.n_threads, [&](const Block& block) {
       ScoreScratch<Scalar> scratch = make_score_scratch<Scalar>();
-      for (Index begin = block.begin; begin < block.end; begin += nearest_chunk) {
-        const Index rows = std::min(nearest_chunk, block.end - begin);
+      for (Index begin = block.begin; begin < block.end; begin += row_chunk) {
+        const Index rows = std::min(row_chunk, block.end - begin);
         for (const auto& panel : tiles.panels()) {
           const Index stride = panel.n_vectors * tiles.width;
           panel_scores(

@@ -7,6 +7,7 @@
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct KMeansProblem {
   Vector<double> squared_norms;  // |x_i|^2
   Vector<double> from_origin;    // |x_i - m|^2
   double mean_variance = 0;      // of the features, unweighted: the unit of tol
+  double largest_norm = 0;       // max |x_i|
+  Index most_terms = 0;          // largest number of entries of a row
 
   KMeansProblem(const Rows& rows, const Vector<double>& sample_weights, int threads)
       : x(rows), weights(sample_weights), n_threads(threads) {
@@ -45,6 +48,8 @@ struct KMeansProblem {
         from_origin[i] = row_squared_distance(x, i, origin.data(), origin_square);
       }
     });
+    largest_norm = std::sqrt(squared_norms.maxCoeff());
+    for (Index i = 0; i < n; ++i) most_terms = std::max(most_terms, row_terms(x, i));
     mean_variance = from_origin.sum() / (static_cast<double>(n) * static_cast<double>(p));
   }
 

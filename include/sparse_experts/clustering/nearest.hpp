@@ -24,7 +24,7 @@ struct Nearest {
 
   void offer(Scalar other, std::int32_t other_index) {
     if (other < score || (other == score && other_index < index)) {
-      second = score;
+      second = std::min(second, score);
       score = other;
       index = other_index;
     } else {
@@ -33,16 +33,13 @@ struct Nearest {
   }
 };
 
-/// Rows handled together by one call of nearest_centers: their scores with one panel stay in the cache.
-inline constexpr Index nearest_chunk = 64;
-
 template <class Scalar>
 using ScoreScratch = std::vector<Scalar, Eigen::aligned_allocator<Scalar>>;
 
 template <class Scalar>
 ScoreScratch<Scalar> make_score_scratch() {
-  return ScoreScratch<Scalar>(static_cast<std::size_t>(nearest_chunk * CenterTiles<Scalar>::max_vectors *
-                                                       CenterTiles<Scalar>::width));
+  return ScoreScratch<Scalar>(
+      static_cast<std::size_t>(row_chunk * CenterTiles<Scalar>::max_vectors * CenterTiles<Scalar>::width));
 }
 
 /// Merges the scores of one row with one panel into `best`. Lane by lane over the vectors, then over the
@@ -72,7 +69,7 @@ inline void merge_scores(const Scalar* scores, const std::int32_t* ids, Nearest<
   }
 }
 
-/// best[t] = nearest centre of row row_of(t), t < count <= nearest_chunk. `x` is DenseRows or SparseRows.
+/// best[t] = nearest centre of row row_of(t), t < count <= row_chunk. `x` is DenseRows or SparseRows.
 template <bool with_second, class Rows, class Scalar, class RowOf>
 void nearest_centers(const Rows& x, Index count, const RowOf& row_of, const CenterTiles<Scalar>& tiles,
                      ScoreScratch<Scalar>& scratch, Nearest<Scalar>* best) {
@@ -91,11 +88,11 @@ void nearest_centers(const Rows& x, Index count, const RowOf& row_of, const Cent
 /// f(i, Nearest) for every row i, blocks of rows in parallel; f must write to places of row i only.
 template <bool with_second, class Rows, class Scalar, class F>
 void for_each_nearest(const Rows& x, const CenterTiles<Scalar>& tiles, int n_threads, F&& f) {
-  parallel_blocks(x.rows(), 8 * nearest_chunk, n_threads, [&](const Block& block) {
+  parallel_blocks(x.rows(), 8 * row_chunk, n_threads, [&](const Block& block) {
     ScoreScratch<Scalar> scratch = make_score_scratch<Scalar>();
-    Nearest<Scalar> best[nearest_chunk];
-    for (Index begin = block.begin; begin < block.end; begin += nearest_chunk) {
-      const Index count = std::min(nearest_chunk, block.end - begin);
+    Nearest<Scalar> best[row_chunk];
+    for (Index begin = block.begin; begin < block.end; begin += row_chunk) {
+      const Index count = std::min(row_chunk, block.end - begin);
       nearest_centers<with_second>(
           x, count, [&](Index t) { return begin + t; }, tiles, scratch, best);
       for (Index t = 0; t < count; ++t) f(begin + t, best[t]);
