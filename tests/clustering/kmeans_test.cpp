@@ -119,8 +119,8 @@ TYPED_TEST(KMeansContract, ConvergedFitIsAFixedPointAndPredictRepeatsTheLabels) 
 
 TYPED_TEST(KMeansContract, SameBitsAtAnyNumberOfThreads) {
   using Scalar = typename TypeParam::Scalar;
-  const TypeParam x = convert<TypeParam>(mixture(3000, 7, 20, 3, 0.8));
-  se::KMeansOptions options{.n_clusters = 20, .max_iter = 30, .tol = 0, .n_init = 2, .seed = 9};
+  const TypeParam x = convert<TypeParam>(mixture(6000, 18, 20, 3, 0.8));
+  se::KMeansOptions options{.n_clusters = 20, .max_iter = 8, .tol = 0, .n_init = 2, .seed = 9};
   options.n_threads = 1;
   se::KMeans<Scalar> one(options);
   one.fit(x);

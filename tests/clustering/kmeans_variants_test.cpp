@@ -40,7 +40,7 @@ void expect_same_bits(const se::KMeans<Scalar>& got, const se::KMeans<Scalar>& e
 
 template <class X>
 void expect_variants_agree(const X& x, const se::RowMatrix<typename X::Scalar>& start,
-                           const std::string& what, Index max_iter = 60) {
+                           const std::string& what, Index max_iter = 25) {
   const auto plain = fitted(x, start, se::KMeansAlgorithm::lloyd, 1, max_iter);
   for (const auto algorithm : all_algorithms)
     for (const int threads : {1, 3}) {
@@ -56,7 +56,7 @@ se::Matrix<double> blobs(Index n, Index p, int k, double separation, std::uint64
 
 TEST(KMeansVariants, AgreeOverShapes) {
   for (const Index p : {1, 2, 3, 8, 20, 65})
-    for (const Index k : {1, 2, 7, 16, 17, 33, 100, 150}) {
+    for (const Index k : {1, 7, 16, 33, 150}) {
       const se::RowMatrix<double> x = blobs(700, p, 12, 6, static_cast<std::uint64_t>(p * 1000 + k));
       const std::string what = "p = " + std::to_string(p) + ", K = " + std::to_string(k);
       expect_variants_agree(x, se::RowMatrix<double>(x.topRows(k)), what);

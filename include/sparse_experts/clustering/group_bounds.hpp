@@ -99,10 +99,11 @@ class GroupStep {
                                  Eigen::OuterStride<>(centers.cols()));
     parallel_blocks(n_centers, row_chunk, problem_.n_threads, [&](const Block& block) {
       ScoreScratch<Scalar> scores = make_score_scratch<Scalar>();
+      Index ids[row_chunk];
+      for (Index t = 0; t < block.size(); ++t) ids[t] = block.begin + t;
       for (Index g = 0; g < n_groups_; ++g) {
-        panel_scores(
-            rows, block.size(), [&](Index t) { return block.begin + t; }, tiles_,
-            tiles_.panels()[static_cast<std::size_t>(g)], scores.data());
+        panel_scores(rows, block.size(), ids, tiles_, tiles_.panels()[static_cast<std::size_t>(g)],
+                     scores.data());
         for (Index t = 0; t < block.size(); ++t) {
           const Index a = block.begin + t;
           float* to = separations_.data() + a * separations_.cols() + g * bounds_per_group;
@@ -207,14 +208,14 @@ class GroupStep {
       const Index end = static_cast<Index>(work.starts[static_cast<std::size_t>(g) + 1]);
       for (Index at = begin; at < end; at += row_chunk) {
         const Index rows = std::min(row_chunk, end - at);
-        const auto row_of = [&](Index t) {
-          return block.begin + work.sorted[static_cast<std::size_t>(at + t)].row;
-        };
-        panel_scores(problem_.x, rows, row_of, tiles_, tiles_.panels()[static_cast<std::size_t>(g)],
+        Index ids[row_chunk];
+        for (Index t = 0; t < rows; ++t)
+          ids[t] = block.begin + work.sorted[static_cast<std::size_t>(at + t)].row;
+        panel_scores(problem_.x, rows, ids, tiles_, tiles_.panels()[static_cast<std::size_t>(g)],
                      work.scores.data());
         for (Index t = 0; t < rows; ++t)
-          merge(row_of(t), g, work.scores.data() + t * width,
-                work.best[static_cast<std::size_t>(row_of(t) - block.begin)]);
+          merge(ids[t], g, work.scores.data() + t * width,
+                work.best[static_cast<std::size_t>(ids[t] - block.begin)]);
       }
       evaluated += (end - begin) * group_size(g);
     }

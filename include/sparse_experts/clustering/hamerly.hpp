@@ -72,8 +72,7 @@ class HamerlyStep {
           Nearest<Scalar> best[row_chunk];
           for (Index at = 0; at < count; at += row_chunk) {
             const Index rows = std::min(row_chunk, count - at);
-            nearest_centers<true>(
-                problem_.x, rows, [&](Index t) { return list[at + t]; }, tiles_, scratch, best);
+            nearest_centers<true>(problem_.x, rows, list + at, tiles_, scratch, best);
             for (Index t = 0; t < rows; ++t) {
               const Index i = list[at + t];
               const double error = static_cast<double>(slack) / 4;

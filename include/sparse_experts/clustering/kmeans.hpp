@@ -193,7 +193,11 @@ class KMeans {
   template <class Rows>
   void fit_rows(const Rows& rows, const RowMatrix<Scalar>& initial, const Vector<double>& weights) {
     using Problem = detail::KMeansProblem<Rows>;
-    const Problem problem(rows, weights, options_.n_threads);
+    // Below some 100 microseconds of products, waking threads costs more than they save.
+    const bool small = static_cast<double>(rows.rows()) * static_cast<double>(rows.cols()) *
+                           static_cast<double>(options_.n_clusters) <
+                       2e6;
+    const Problem problem(rows, weights, small ? 1 : options_.n_threads);
     KMeansCounters counters;
     detail::KMeansResult<Scalar> best;
     const Index starts = initial.size() > 0 ? 1 : options_.n_init;

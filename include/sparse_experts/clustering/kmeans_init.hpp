@@ -101,10 +101,11 @@ std::vector<Index> kmeans_plus_plus_rows(const Problem& problem, Index n_cluster
       ScoreScratch<Scalar> scratch = make_score_scratch<Scalar>();
       for (Index begin = block.begin; begin < block.end; begin += row_chunk) {
         const Index rows = std::min(row_chunk, block.end - begin);
+        Index ids[row_chunk];
+        for (Index t = 0; t < rows; ++t) ids[t] = begin + t;
         for (const auto& panel : tiles.panels()) {
           const Index stride = panel.n_vectors * tiles.width;
-          panel_scores(
-              problem.x, rows, [&](Index t) { return begin + t; }, tiles, panel, scratch.data());
+          panel_scores(problem.x, rows, ids, tiles, panel, scratch.data());
           for (Index t = 0; t < rows; ++t)
             for (Index c = panel.first_slot; c < std::min(count, panel.first_slot + stride); ++c) {
               const Index i = begin + t;

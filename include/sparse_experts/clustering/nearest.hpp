@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/clustering/center_tiles.hpp>
+#include <sparse_experts/clustering/narrow_nearest.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/clustering/simd.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -32,6 +33,9 @@ struct Nearest {
     }
   }
 };
+
+/// Rows handled together: their scores with one panel stay in the cache.
+inline constexpr Index nearest_chunk = row_chunk;
 
 template <class Scalar>
 using ScoreScratch = std::vector<Scalar, Eigen::aligned_allocator<Scalar>>;
@@ -69,13 +73,17 @@ inline void merge_scores(const Scalar* scores, const std::int32_t* ids, Nearest<
   }
 }
 
-/// best[t] = nearest centre of row row_of(t), t < count <= row_chunk. `x` is DenseRows or SparseRows.
-template <bool with_second, class Rows, class Scalar, class RowOf>
-void nearest_centers(const Rows& x, Index count, const RowOf& row_of, const CenterTiles<Scalar>& tiles,
+/// best[t] = nearest centre of row rows[t], t < count <= row_chunk. `x` is DenseRows or SparseRows; the
+/// centres are packed in their order.
+template <bool with_second, class Rows, class Scalar>
+void nearest_centers(const Rows& x, Index count, const Index* rows, const CenterTiles<Scalar>& tiles,
                      ScoreScratch<Scalar>& scratch, Nearest<Scalar>* best) {
+  if constexpr (!is_sparse<Rows>) {
+    if (x.cols() <= narrow_features) return narrow_nearest<with_second>(x, count, rows, tiles, best);
+  }
   std::fill(best, best + count, Nearest<Scalar>());
   for (const auto& panel : tiles.panels()) {
-    panel_scores(x, count, row_of, tiles, panel, scratch.data());
+    panel_scores(x, count, rows, tiles, panel, scratch.data());
     with_panel_width<Scalar>(panel.n_vectors, [&](auto n) {
       constexpr std::size_t n_vectors = decltype(n)::value;
       for (Index t = 0; t < count; ++t)
@@ -93,8 +101,9 @@ void for_each_nearest(const Rows& x, const CenterTiles<Scalar>& tiles, int n_thr
     Nearest<Scalar> best[row_chunk];
     for (Index begin = block.begin; begin < block.end; begin += row_chunk) {
       const Index count = std::min(row_chunk, block.end - begin);
-      nearest_centers<with_second>(
-          x, count, [&](Index t) { return begin + t; }, tiles, scratch, best);
+      Index rows[row_chunk];
+      for (Index t = 0; t < count; ++t) rows[t] = begin + t;
+      nearest_centers<with_second>(x, count, rows, tiles, scratch, best);
       for (Index t = 0; t < count; ++t) f(begin + t, best[t]);
     }
   });

@@ -63,38 +63,39 @@ inline void add_interleaved(const RowCursor<Scalar, StorageIndex>* rows, const S
   }
 }
 
-/// out[t * width of the panel + slot] = x' c_slot for the rows row_of(t), t < count <= row_chunk.
+/// out[t * width of the panel + slot] = x' c_slot for the rows rows[t], t < count <= row_chunk.
 ///
 /// Narrow panels: four or two rows of about equal length at a time. Wide ones: one row gives enough
 /// independent sums; a panel that exceeds the first-level cache is taken in blocks of features that fit it,
 /// if the rows have enough entries in a block to pay for taking up their sums again.
-template <std::size_t n_vectors, class Scalar, class StorageIndex, class RowOf>
-void chunk_dots(const SparseRows<Scalar, StorageIndex>& x, Index count, const RowOf& row_of,
+template <std::size_t n_vectors, class Scalar, class StorageIndex>
+void chunk_dots(const SparseRows<Scalar, StorageIndex>& x, Index count, const Index* rows,
                 const Scalar* panel, Scalar* out) {
   constexpr Index stride = static_cast<Index>(n_vectors) * simd_width<Scalar>;
-  RowCursor<Scalar, StorageIndex> rows[row_chunk];
+  RowCursor<Scalar, StorageIndex> cursors[row_chunk];
   Index entries = 0;
   for (Index t = 0; t < count; ++t) {
-    const Index i = row_of(t), begin = x.outerIndexPtr()[i], end = x.outerIndexPtr()[i + 1];
-    rows[t] = {x.valuePtr() + begin, x.innerIndexPtr() + begin, x.innerIndexPtr() + end, out + t * stride};
+    const Index i = rows[t], begin = x.outerIndexPtr()[i], end = x.outerIndexPtr()[i + 1];
+    cursors[t] = {x.valuePtr() + begin, x.innerIndexPtr() + begin, x.innerIndexPtr() + end, out + t * stride};
     entries += end - begin;
   }
   if constexpr (n_vectors <= 3) {
     constexpr std::size_t step = n_vectors == 1 ? 4 : 2;
-    std::sort(rows, rows + count,
+    std::sort(cursors, cursors + count,
               [](const auto& a, const auto& b) { return a.end - a.column < b.end - b.column; });
     Index t = 0;
     for (; t + static_cast<Index>(step) <= count; t += static_cast<Index>(step))
-      add_interleaved<n_vectors, step>(rows + t, panel);
-    for (; t < count; ++t) add_interleaved<n_vectors, 1>(rows + t, panel);
+      add_interleaved<n_vectors, step>(cursors + t, panel);
+    for (; t < count; ++t) add_interleaved<n_vectors, 1>(cursors + t, panel);
   } else {
     constexpr Index cache = 36 * 1024;
     constexpr Index features = cache / (stride * static_cast<Index>(sizeof(Scalar)));
     const Index p = x.cols(), blocks = (p + features - 1) / features;
     const bool blocked = blocks > 1 && entries >= 4 * blocks * count;
-    for (Index t = 0; t < count; ++t) add_entries<n_vectors, false>(rows[t], blocked ? features : p, panel);
+    for (Index t = 0; t < count; ++t)
+      add_entries<n_vectors, false>(cursors[t], blocked ? features : p, panel);
     for (Index limit = 2 * features; blocked && limit < p + features; limit += features)
-      for (Index t = 0; t < count; ++t) add_entries<n_vectors, true>(rows[t], limit, panel);
+      for (Index t = 0; t < count; ++t) add_entries<n_vectors, true>(cursors[t], limit, panel);
   }
 }
 
