@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/samples.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/model/row_product.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace sparse_experts::detail {
+
+/// Non-zeros of rows made block by block, then joined in the order of the blocks.
+template <class Scalar>
+class RowAssembler {
+ public:
+  RowAssembler(Index n_rows, Index block_rows)
+      : count_(static_cast<std::size_t>(n_rows), 0),
+        parts_(static_cast<std::size_t>(block_count(n_rows, block_rows))) {}
+
+  struct Part {
+    std::vector<int> index;
+    std::vector<Scalar> value;
+  };
+  Part& part(const Block& block) { return parts_[static_cast<std::size_t>(block.id)]; }
+  void set_count(Index row, std::size_t count) { count_[static_cast<std::size_t>(row)] = count; }
+
+  SparseRowMatrix<Scalar> join(Index n_cols) {
+    const auto n = static_cast<Index>(count_.size());
+    SparseRowMatrix<Scalar> out(n, n_cols);
+    std::size_t total = 0;
+    for (Index i = 0; i < n; ++i) {
+      out.outerIndexPtr()[i] = static_cast<int>(total);
+      total += count_[static_cast<std::size_t>(i)];
+    }
+    if (total > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+      reject("non-zeros of the codes", total, "fewer than 2^31; ask for sparser codes");
+    out.outerIndexPtr()[n] = static_cast<int>(total);
+    out.resizeNonZeros(static_cast<Index>(total));
+    std::size_t at = 0;
+    for (Part& part : parts_) {
+      std::copy(part.index.begin(), part.index.end(), out.innerIndexPtr() + at);
+      std::copy(part.value.begin(), part.value.end(), out.valuePtr() + at);
+      at += part.index.size();
+      part = Part();
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::size_t> count_;
+  std::vector<Part> parts_;
+};
+
+/// Encoders of one matrix product on atoms D (k x p), stored transposed with rows padded for the kernel:
+///   feed-forward  s_j = max(d_j'x - theta_j, 0)
+///   triangle      s_j = scale max(theta_1 mean_l |x - c_l| - |x - c_j|, 0)
+/// Coates, Ng, "The importance of encoding versus training with sparse coding and vector quantization", ICML
+/// 2011.
+template <class Scalar>
+struct AtomEncoder {
+  bool triangle = false;
+  Index n_components = 0;
+  RowMatrix<Scalar> atoms;         // p x padded k
+  Vector<Scalar> theta;            // padded k thresholds; triangle: theta[0]
+  Vector<Scalar> norms;            // triangle: padded k squared norms of the centres
+  Scalar scale = 1;                // triangle
+  RowMatrix<Scalar> readout;       // padded k x q: further components R's + r; empty: none
+  RowVector<Scalar> readout_bias;  // q
+
+  Index width() const { return atoms.cols(); }
+  Index n_codes() const { return n_components + readout_bias.size(); }
+
+  /// In place: products d_j'x (padded k) to codes (not compressed).
+  void activate(double squared_norm, Scalar* z) const {
+    if (!triangle) {
+      for (Index j = 0; j < width(); ++j) z[j] = std::max(z[j] - theta[j], Scalar(0));
+      return;
+    }
+    const auto norm = static_cast<Scalar>(squared_norm);
+    for (Index j = 0; j < width(); ++j) z[j] = std::sqrt(std::max(norm - 2 * z[j] + norms[j], Scalar(0)));
+    double mean = 0;
+    for (Index j = 0; j < n_components; ++j) mean += static_cast<double>(z[j]);
+    const auto level =
+        static_cast<Scalar>(static_cast<double>(theta[0]) * mean / static_cast<double>(n_components));
+    for (Index j = 0; j < width(); ++j) z[j] = scale * std::max(level - z[j], Scalar(0));
+  }
+
+  /// Codes of one dense sample into z (padded k): zeros of x are skipped. No allocation.
+  void encode(const Scalar* x, Scalar* z) const {
+    const Index p = atoms.rows(), k = width();
+    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(k));
+    double norm = 0;
+    for (Index f = 0; f < p; ++f) {
+      const Scalar v = x[f];
+      if (v == Scalar(0)) continue;
+      norm += static_cast<double>(v) * static_cast<double>(v);
+      add(v, f, z);
+    }
+    activate(norm, z);
+  }
+
+  /// Products D x_i of rows [begin, end) into z (rows x padded k).
+  void products(const DenseRows<Scalar>& rows, Index begin, Index end, Scalar* z) const {
+    const Scalar* x = rows.data() + begin * rows.outerStride();
+    row_product<Scalar>(end - begin, width(), rows.cols(), {x, rows.outerStride(), 1}, atoms.data(), width(),
+                        z, width(), 1);
+  }
+  void products(const SparseRows<Scalar>& rows, Index begin, Index end, Scalar* z) const {
+    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(width() * (end - begin)));
+    for (Index i = begin; i < end; ++i)
+      for (typename SparseRows<Scalar>::InnerIterator it(rows, i); it; ++it)
+        add(it.value(), it.col(), z + (i - begin) * width());
+  }
+
+  /// Appends the non-zeros of an activated code and its read-out to `part`.
+  template <class Part>
+  void append(const Scalar* s, Part& part) const {
+    const std::size_t before = part.index.size();
+    for (Index j = 0; j < n_components; ++j)
+      if (s[j] > Scalar(0)) {
+        part.index.push_back(static_cast<int>(j));
+        part.value.push_back(s[j]);
+      }
+    const std::size_t end = part.index.size();
+    for (Index c = 0; c < readout_bias.size(); ++c) {
+      part.index.push_back(static_cast<int>(n_components + c));
+      part.value.push_back(readout_bias[c]);
+    }
+    for (std::size_t t = before; t < end; ++t) {
+      const Scalar v = part.value[t];
+      const Scalar* r = readout.data() + part.index[t] * readout.cols();
+      for (Index c = 0; c < readout_bias.size(); ++c)
+        part.value[end + static_cast<std::size_t>(c)] += v * r[c];
+    }
+  }
+
+  /// n x k codes; blocks of rows in parallel.
+  template <class Rows>
+  SparseRowMatrix<Scalar> transform(const Rows& rows, int n_threads) const {
+    constexpr Index block_rows = 128;
+    RowAssembler<Scalar> out(rows.rows(), block_rows);
+    parallel_blocks(rows.rows(), block_rows, n_threads, [&](const Block& block) {
+      std::vector<Scalar> z(static_cast<std::size_t>(width() * block.size()));
+      products(rows, block.begin, block.end, z.data());
+      auto& part = out.part(block);
+      for (Index i = block.begin; i < block.end; ++i) {
+        Scalar* s = z.data() + (i - block.begin) * width();
+        activate(triangle ? squared_norm(rows, i) : 0.0, s);
+        const std::size_t before = part.index.size();
+        append(s, part);
+        out.set_count(i, part.index.size() - before);
+      }
+    });
+    return out.join(n_codes());
+  }
+
+  template <class Rows>
+  static double squared_norm(const Rows& rows, Index i) {
+    double sum = 0;
+    if constexpr (is_sparse<Rows>) {
+      for (typename Rows::InnerIterator it(rows, i); it; ++it)
+        sum += static_cast<double>(it.value()) * static_cast<double>(it.value());
+    } else {
+      for (Index f = 0; f < rows.cols(); ++f)
+        sum += static_cast<double>(rows(i, f)) * static_cast<double>(rows(i, f));
+    }
+    return sum;
+  }
+
+ private:
+  void add(Scalar v, Index f, Scalar* z) const {
+    const Scalar* d = atoms.data() + f * width();
+    for (Index j = 0; j < width(); ++j) z[j] += v * d[j];
+  }
+};
+
+}  // namespace sparse_experts::detail

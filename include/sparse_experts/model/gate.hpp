@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/samples.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace sparse_experts {
+
+struct GateOptions {
+  Index top_k = 2;  ///< experts that a sample reaches at most; 1 is the hard gate; more than K means K
+  double beta = 4;  ///< sharpness of the softmax, relative to the mean squared distance to the nearest centre
+};
+
+/// What a clustering hands to the gate. Each cluster owns one or more anchors (K-means: its centre; DBSCAN:
+/// its core samples); the distance of a sample to a cluster is the distance to the nearest of its anchors.
+template <class Scalar>
+struct Anchors {
+  RowMatrix<Scalar> points;    ///< M x m
+  std::vector<Index> cluster;  ///< cluster of each anchor, 0 … K-1; empty: anchor i is cluster i
+  bool normalize = false;      ///< samples are divided by their norm first (spherical clusterings)
+  double radius = -1;          ///< farther samples are noise: no expert, the shared one alone; < 0: none
+};
+
+/// Gate g(u) in R^K: non-negative, at most top_k non-zeros, sums to 1 (to 0 for noise):
+///   g_e = exp(-beta d_e^2 / D) / sum over the top_k nearest clusters, d_e = |u - m_e|,
+/// D the mean squared distance of the training samples to their nearest anchor, which makes beta free of
+/// scale. Ties go to the lower cluster number. Cost O(nnz(u) M) a sample.
+template <class Scalar>
+class Gate {
+ public:
+  using Codes = SparseRows<Scalar>;
+
+  /// Buffers for one sample at a time; one per thread.
+  struct Workspace {
+    Vector<Scalar> product;  // M: anchors times sample
+    std::vector<std::pair<double, Index>> nearest;
+    std::vector<Index> expert;     // result: experts with non-zero weight, ascending
+    std::vector<Scalar> weight;    // result: their weights
+    std::vector<double> distance;  // K
+  };
+
+  /// Rows (training samples in the space of the anchors) set the scale of beta. DenseRows or SparseRows.
+  template <class Rows>
+  void fit(Anchors<Scalar> anchors, const Rows& rows, const GateOptions& options, int n_threads = 1) {
+    detail::check_at_least("gate.top_k", options.top_k, 1);
+    detail::check_non_negative("gate.beta", options.beta);
+    detail::check_size("anchors.points.cols()", anchors.points.cols(), rows.cols(), "columns of the samples");
+    Index n_clusters = anchors.points.rows();
+    if (!anchors.cluster.empty())
+      n_clusters = 1 + *std::max_element(anchors.cluster.begin(), anchors.cluster.end());
+    transposed_ = anchors.points.transpose();
+    squared_norm_ = anchors.points.rowwise().squaredNorm();
+    anchors_ = std::move(anchors);
+    anchors_.points.resize(0, 0);
+    n_clusters_ = n_clusters;
+    options_ = options;
+    mean_squared_distance_ = mean_distance(rows, n_threads);
+  }
+
+  /// Another top_k or beta over the same anchors.
+  void set_options(const GateOptions& options) {
+    detail::check_at_least("gate.top_k", options.top_k, 1);
+    detail::check_non_negative("gate.beta", options.beta);
+    options_ = options;
+  }
+
+  /// Gate weights, n x K, rows as in `rows`.
+  template <class Rows>
+  SparseRowMatrix<Scalar> weights(const Rows& rows, int n_threads = 1) const {
+    const Index n = rows.rows(), k = slots();
+    std::vector<Index> count(static_cast<std::size_t>(n), 0);
+    std::vector<int> expert(static_cast<std::size_t>(n * k));
+    std::vector<Scalar> weight(static_cast<std::size_t>(n * k));
+    detail::parallel_blocks(n, 256, n_threads, [&](const detail::Block& block) {
+      Workspace ws = workspace();
+      for (Index i = block.begin; i < block.end; ++i) {
+        evaluate_row(rows, i, ws);
+        count[static_cast<std::size_t>(i)] = static_cast<Index>(ws.expert.size());
+        for (std::size_t t = 0; t < ws.expert.size(); ++t) {
+          expert[static_cast<std::size_t>(i * k) + t] = static_cast<int>(ws.expert[t]);
+          weight[static_cast<std::size_t>(i * k) + t] = ws.weight[t];
+        }
+      }
+    });
+    SparseRowMatrix<Scalar> g(n, n_clusters_);
+    Index total = 0;
+    for (Index c : count) total += c;
+    g.resizeNonZeros(total);
+    Index at = 0;
+    for (Index i = 0; i < n; ++i) {
+      g.outerIndexPtr()[i] = static_cast<int>(at);
+      for (Index t = 0; t < count[static_cast<std::size_t>(i)]; ++t, ++at) {
+        g.innerIndexPtr()[at] = expert[static_cast<std::size_t>(i * k + t)];
+        g.valuePtr()[at] = weight[static_cast<std::size_t>(i * k + t)];
+      }
+    }
+    g.outerIndexPtr()[n] = static_cast<int>(at);
+    return g;
+  }
+
+  Workspace workspace() const {
+    Workspace ws;
+    ws.product.resize(transposed_.cols());
+    ws.nearest.reserve(static_cast<std::size_t>(n_clusters_));
+    ws.expert.reserve(static_cast<std::size_t>(slots()));
+    ws.weight.reserve(static_cast<std::size_t>(slots()));
+    ws.distance.resize(static_cast<std::size_t>(n_clusters_));
+    return ws;
+  }
+
+  /// One sample with `count` stored entries at `columns` (nullptr: 0, 1, …); the result is left in `ws`. No
+  /// allocation.
+  void evaluate(Index count, const int* columns, const Scalar* values, Workspace& ws) const {
+    ws.expert.clear();
+    ws.weight.clear();
+    if (n_clusters_ == 0) return;
+    distances(count, columns, values, ws);
+    ws.nearest.clear();
+    for (Index e = 0; e < n_clusters_; ++e)
+      ws.nearest.emplace_back(ws.distance[static_cast<std::size_t>(e)], e);
+    const auto k = static_cast<std::ptrdiff_t>(slots());
+    std::partial_sort(ws.nearest.begin(), ws.nearest.begin() + k, ws.nearest.end());
+    const double nearest = ws.nearest[0].first;
+    if (anchors_.radius >= 0 && nearest > anchors_.radius * anchors_.radius) return;
+    std::sort(ws.nearest.begin(), ws.nearest.begin() + k,
+              [](const auto& a, const auto& b) { return a.second < b.second; });
+    double sum = 0;
+    const double sharpness = mean_squared_distance_ > 0 ? options_.beta / mean_squared_distance_ : 0;
+    for (std::ptrdiff_t t = 0; t < k; ++t)
+      sum += std::exp(-sharpness * (ws.nearest[static_cast<std::size_t>(t)].first - nearest));
+    for (std::ptrdiff_t t = 0; t < k; ++t) {
+      const auto& [distance, e] = ws.nearest[static_cast<std::size_t>(t)];
+      const auto w = static_cast<Scalar>(std::exp(-sharpness * (distance - nearest)) / sum);
+      if (!(w > Scalar(1e-6))) continue;  // an expert that cannot change a decision costs time for nothing
+      ws.expert.push_back(e);
+      ws.weight.push_back(w);
+    }
+  }
+
+  Index n_clusters() const { return n_clusters_; }
+  const GateOptions& options() const { return options_; }
+  double mean_squared_distance() const { return mean_squared_distance_; }
+  /// m x M, one column an anchor.
+  const RowMatrix<Scalar>& transposed_anchors() const { return transposed_; }
+
+ private:
+  Index slots() const { return std::min(options_.top_k, n_clusters_); }
+
+  template <class Rows>
+  void evaluate_row(const Rows& rows, Index i, Workspace& ws) const {
+    on_row(rows, i, [&](Index count, const int* columns, const Scalar* values) {
+      evaluate(count, columns, values, ws);
+    });
+  }
+
+  template <class Rows, class F>
+  static void on_row(const Rows& rows, Index i, F&& f) {
+    if constexpr (detail::is_sparse<Rows>) {
+      static_assert(std::is_same_v<typename Rows::StorageIndex, int>, "sparse samples with int indices");
+      const int* outer = rows.outerIndexPtr();
+      f(static_cast<Index>(outer[i + 1] - outer[i]), rows.innerIndexPtr() + outer[i],
+        rows.valuePtr() + outer[i]);
+    } else {
+      f(rows.cols(), static_cast<const int*>(nullptr), rows.data() + i * rows.outerStride());
+    }
+  }
+
+  // Squared distances to the clusters: |u|^2 - 2 m'u + |m|^2, clamped at 0.
+  void distances(Index count, const int* columns, const Scalar* values, Workspace& ws) const {
+    ws.product.setZero();
+    double norm = 0;
+    for (Index t = 0; t < count; ++t) {
+      const Scalar v = values[t];
+      if (v == Scalar(0)) continue;
+      norm += static_cast<double>(v) * static_cast<double>(v);
+      ws.product.noalias() += v * transposed_.row(columns ? static_cast<Index>(columns[t]) : t).transpose();
+    }
+    double factor = 1;
+    if (anchors_.normalize && norm > 0) {
+      factor = 1 / std::sqrt(norm);
+      norm = 1;
+    }
+    std::fill(ws.distance.begin(), ws.distance.end(), std::numeric_limits<double>::max());
+    for (Index a = 0; a < ws.product.size(); ++a) {
+      const auto e = static_cast<std::size_t>(
+          anchors_.cluster.empty() ? a : anchors_.cluster[static_cast<std::size_t>(a)]);
+      const double d = std::max(0.0, norm - 2 * factor * static_cast<double>(ws.product[a]) +
+                                         static_cast<double>(squared_norm_[a]));
+      ws.distance[e] = std::min(ws.distance[e], d);
+    }
+  }
+
+  template <class Rows>
+  double mean_distance(const Rows& rows, int n_threads) const {
+    if (n_clusters_ == 0 || rows.rows() == 0) return 0;
+    const double sum =
+        detail::parallel_sum(rows.rows(), 256, n_threads, 0.0, [&](const detail::Block& block) {
+          Workspace ws = workspace();
+          double part = 0;
+          for (Index i = block.begin; i < block.end; ++i)
+            on_row(rows, i, [&](Index count, const int* columns, const Scalar* values) {
+              distances(count, columns, values, ws);
+              part += *std::min_element(ws.distance.begin(), ws.distance.end());
+            });
+          return part;
+        });
+    return sum / static_cast<double>(rows.rows());
+  }
+
+  GateOptions options_;
+  Anchors<Scalar> anchors_;
+  RowMatrix<Scalar> transposed_;
+  Vector<Scalar> squared_norm_;
+  Index n_clusters_ = 0;
+  double mean_squared_distance_ = 0;
+};
+
+}  // namespace sparse_experts

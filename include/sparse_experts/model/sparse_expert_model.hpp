@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/samples.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/linear/class_labels.hpp>
+#include <sparse_experts/model/cluster_policy.hpp>
+#include <sparse_experts/model/encoder.hpp>
+#include <sparse_experts/model/l1_svm_expert.hpp>
+#include <sparse_experts/model/output_layer.hpp>
+#include <sparse_experts/model/pipeline.hpp>
+#include <sparse_experts/model/policies.hpp>
+#include <sparse_experts/model/report.hpp>
+#include <sparse_experts/model/scaler.hpp>
+#include <sparse_experts/model/sparse_expert_options.hpp>
+#include <sparse_experts/model_selection/split.hpp>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace sparse_experts {
+
+namespace detail {
+// Workspace of a representation that has one.
+template <class R>
+struct CodeWorkspace {
+  struct type {};
+};
+template <class R>
+requires requires(const R& r) { r.workspace(); }
+struct CodeWorkspace<R> {
+  using type = decltype(std::declval<const R&>().workspace());
+};
+}  // namespace detail
+
+/// Scale, represent, cluster, gate, one sparse linear expert per cluster and a shared one, output layer:
+///   s(x) in R^k, g(x) in R^K, phi(x) = [rho s ; g_1 s ; … ; g_K s ; rho ; g],  Y = W'Phi(S) + b
+/// with W the solution of one convex L1-SVM per class over phi (docs/model.md has all of it with shapes).
+/// Every stage leaves its certificate in the Report. Same seed, same bits, at any number of threads.
+///
+///     SparseExpertModel<float> model({.clustering = {.n_clusters = 8}, .gate = {.top_k = 2}, .seed = 1});
+///     Report report = model.fit(X, labels);   // X: n x p, dense or sparse; labels: n ints, 2 or more
+///     classes model.predict(X_new);  model.predict_proba(X_new); auto ws = model.workspace();             //
+///     one per thread model.predict_into(x, scores, ws);       // one sample, no allocation
+template <class Scalar, Representation<Scalar> R = Encoder<Scalar>,
+          Clustering<Scalar> C = ClusterPolicy<Scalar>, Expert<Scalar> E = L1SVMExpert<Scalar>>
+class SparseExpertModel {
+ public:
+  using Options = SparseExpertOptions<R, C, E>;
+  static constexpr bool is_classifier = E::is_classifier;
+
+  /// Buffers of predict_into; one per thread, valid until the next fit.
+  struct Workspace {
+    Vector<Scalar> sample;   // p, scaled
+    RowMatrix<Scalar> row;   // fall-back of representations without encode()
+    std::vector<int> index;  // fall-back: non-zeros of the code
+    std::vector<Scalar> value;
+    typename Gate<Scalar>::Workspace gate;
+    typename detail::CodeWorkspace<R>::type code;
+  };
+
+  explicit SparseExpertModel(Options options = Options()) : options_(std::move(options)) {}
+
+  /// Classification: labels are n ints; regression: n finite numbers of type Scalar.
+  /// Throws std::invalid_argument on bad input; the model then stays as it was.
+  template <class X, class Y>
+  const Report& fit(const Eigen::EigenBase<X>& x, const Y& y) {
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
+    detail::check_not_empty(x.rows(), x.cols(), "X");
+    check_options();
+    std::vector<int> classes;
+    const Targets<Scalar> targets = make_targets(y, x.rows(), classes);
+    detail::with_rows(x, [&](const auto& rows) {
+      detail::check_finite(rows, "X");
+      fit_rows(with_int_index(rows), targets, std::move(classes));
+    });
+    return report_;
+  }
+
+  /// Codes, n x k.
+  template <class X>
+  SparseRowMatrix<Scalar> transform(const Eigen::EigenBase<X>& x) const {
+    return with_scaled(
+        x, [&](const auto& rows) { return pipeline_.representation.transform(rows, options_.n_threads); });
+  }
+  /// Gate weights, n x K.
+  template <class X>
+  SparseRowMatrix<Scalar> gate_weights(const Eigen::EigenBase<X>& x) const {
+    return with_scaled(x, [&](const auto& rows) {
+      if (pipeline_.cluster_input) return pipeline_.gate.weights(rows, options_.n_threads);
+      return pipeline_.gate_weights(rows, pipeline_.representation.transform(rows, options_.n_threads),
+                                    options_.n_threads);
+    });
+  }
+  /// Scores Y = W'Phi(S) + b, n x q; q = 1 for two classes (positive: the larger label) and in regression.
+  template <class X>
+  Matrix<Scalar> decision_function(const Eigen::EigenBase<X>& x) const {
+    return with_scaled(x, [&](const auto& rows) { return pipeline_.score(rows, options_.n_threads); });
+  }
+  /// Labels (the smallest of equal scores), or in regression values.
+  template <class X>
+  auto predict(const Eigen::EigenBase<X>& x) const {
+    const Matrix<Scalar> scores = decision_function(x);
+    if constexpr (is_classifier) {
+      LabelVector labels(scores.rows());
+      for (Index i = 0; i < scores.rows(); ++i) labels[i] = label_of(scores.row(i));
+      return labels;
+    } else {
+      return Vector<Scalar>(scores.col(0));
+    }
+  }
+  /// Calibrated probabilities, n x number of classes, columns in the order of classes().
+  template <class X>
+  Matrix<double> predict_proba(const Eigen::EigenBase<X>& x) const requires is_classifier {
+    return output_.predict_proba(class_scores(decision_function(x)));
+  }
+  /// Share of correct labels; in regression the coefficient of determination R^2.
+  template <class X, class Y>
+  double score(const Eigen::EigenBase<X>& x, const Y& y) const {
+    const auto guess = predict(x);
+    if constexpr (is_classifier) {
+      const LabelVector labels = detail::as_labels(y);
+      detail::check_size("labels.size()", labels.size(), guess.size(), "X.rows()");
+      return static_cast<double>((guess.array() == labels.array()).count()) /
+             static_cast<double>(guess.size());
+    } else {
+      detail::check_size("y.size()", y.size(), guess.size(), "X.rows()");
+      const Vector<double> truth = y.template cast<double>();
+      const double error = (truth - guess.template cast<double>()).squaredNorm();
+      const double total = (truth.array() - truth.mean()).square().sum();
+      return total > 0 ? 1 - error / total : 0;
+    }
+  }
+
+  Workspace workspace() const {
+    check_is_fitted();
+    Workspace ws;
+    ws.sample.resize(n_features());
+    ws.gate = pipeline_.gate.workspace();
+    if constexpr (has_encode) ws.code = pipeline_.representation.workspace();
+    return ws;
+  }
+
+  /// Scores of one sample x (p entries) into `scores` (q entries). Returns the label (the value in
+  /// regression). Allocates nothing where the representation has encode().
+  template <class V>
+  auto predict_into(const Eigen::MatrixBase<V>& x, VectorOut<Scalar> scores, Workspace& ws) const {
+    check_is_fitted();
+    detail::check_size("x.size()", x.size(), n_features(), "the number of features in fit");
+    detail::check_size("scores.size()", scores.size(), n_outputs(), "n_outputs()");
+    for (Index j = 0; j < x.size(); ++j) ws.sample[j] = x.derived().coeff(j);
+    scaler_.transform_into(ws.sample.data(), ws.sample.data());
+    if constexpr (has_encode) {
+      pipeline_.representation.encode(ws.sample.data(), ws.code);
+      score_into(ws.code.index, ws.code.value, scores, ws);
+    } else {
+      const DenseRows<Scalar> row(ws.sample.data(), 1, ws.sample.size(),
+                                  Eigen::OuterStride<>(ws.sample.size()));
+      const SparseRowMatrix<Scalar> code = pipeline_.representation.transform(row, 1);
+      ws.index.assign(code.innerIndexPtr(), code.innerIndexPtr() + code.nonZeros());
+      ws.value.assign(code.valuePtr(), code.valuePtr() + code.nonZeros());
+      score_into(ws.index, ws.value, scores, ws);
+    }
+    if constexpr (is_classifier)
+      return label_of(scores);
+    else
+      return scores[0];
+  }
+
+  const Report& report() const { return fitted(report_); }
+  const std::vector<int>& classes() const { return fitted(classes_); }            ///< ascending
+  SparseMatrix<Scalar> coef() const { return fitted(pipeline_.weights).coef(); }  ///< W, (K+1)(k+1) x q
+  const Vector<Scalar>& intercept() const { return fitted(pipeline_.weights).intercept(); }  ///< b, q
+  const Scaler<Scalar>& scaler() const { return fitted(scaler_); }
+  const R& representation() const { return fitted(pipeline_.representation); }
+  const Gate<Scalar>& gate() const { return fitted(pipeline_.gate); }
+  const OutputLayer& output_layer() const { return fitted(output_); }
+  const Options& options() const { return options_; }
+  Index n_features() const { return scaler_.n_features(); }
+  Index n_outputs() const { return pipeline_.weights.n_outputs(); }
+  bool is_fitted() const { return scaler_.n_features() > 0; }
+
+ private:
+  using Stages = detail::Pipeline<Scalar, R, C, E>;
+  static constexpr bool has_encode =
+      requires(const R& r, const Scalar* x, typename detail::CodeWorkspace<R>::type& ws) {
+    r.encode(x, ws);
+  };
+
+  void check_is_fitted() const { detail::check_fitted(is_fitted(), "SparseExpertModel"); }
+  template <class T>
+  const T& fitted(const T& value) const {
+    check_is_fitted();
+    return value;
+  }
+
+  void check_options() const {
+    detail::check_non_negative("rho", options_.rho);
+    detail::check_at_least("gate.top_k", options_.gate.top_k, 1);
+    detail::check_non_negative("gate.beta", options_.gate.beta);
+    detail::check_at_least("n_threads", options_.n_threads, 0);
+    detail::check_at_least("output.n_folds", options_.output.n_folds, 2);
+  }
+
+  template <class Y>
+  static Targets<Scalar> make_targets(const Y& y, Index n, std::vector<int>& classes) {
+    Targets<Scalar> targets;
+    if constexpr (is_classifier) {
+      const LabelVector labels = detail::as_labels(y);
+      detail::check_size("labels.size()", labels.size(), n, "X.rows()");
+      classes = detail::distinct_labels(labels);
+      if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
+      targets.n_classes = static_cast<Index>(classes.size());
+      targets.classes.resize(n);
+      for (Index i = 0; i < n; ++i)
+        targets.classes[i] = static_cast<int>(detail::class_of(classes, labels[i]));
+    } else {
+      detail::check_size("y.size()", y.size(), n, "X.rows()");
+      targets.values = y;
+      detail::check_finite(targets.values, "y");
+    }
+    return targets;
+  }
+
+  // Sparse samples with int indices, as the rest of the pipeline has them.
+  static const DenseRows<Scalar>& with_int_index(const DenseRows<Scalar>& rows) { return rows; }
+  static const SparseRows<Scalar>& with_int_index(const SparseRows<Scalar>& rows) { return rows; }
+  template <class StorageIndex>
+  static SparseRowMatrix<Scalar> with_int_index(const SparseRows<Scalar, StorageIndex>& rows) {
+    return rows;
+  }
+
+  template <class Rows>
+  void fit_rows(const Rows& raw, const Targets<Scalar>& targets, std::vector<int> classes) {
+    if constexpr (requires { raw.isCompressed(); } && !std::is_same_v<Rows, SparseRows<Scalar>>) {
+      fit_rows(detail::sparse_view(raw), targets, std::move(classes));
+    } else {
+      Report report;
+      detail::StageClock clock(&report.stages, "scaling");
+      Scaler<Scalar> scaler(options_.scaling);
+      scaler.fit_rows(raw);
+      const auto scaled = scaler.transform_rows(raw);
+      clock.done({Status::converged, 0, 0, 0, 0});
+      detail::with_rows(scaled, [&](const auto& rows) {
+        if constexpr (requires(R r, StageContext c) { r.fit(rows, targets, c); })
+          fit_stages(rows, targets, std::move(report), std::move(scaler), std::move(classes));
+        else
+          throw std::invalid_argument(
+              "sparse_experts: X is sparse, expected dense X for this representation");
+      });
+    }
+  }
+
+  template <class Rows>
+  void fit_stages(const Rows& rows, const Targets<Scalar>& targets, Report report, Scaler<Scalar> scaler,
+                  std::vector<int> classes) {
+    const StageContext context{options_.seed, options_.n_threads, options_.on_progress};
+    const typename Stages::Options options{options_.representation,
+                                           options_.clustering,
+                                           options_.gate,
+                                           options_.cluster_on == ClusterOn::input,
+                                           options_.rho,
+                                           options_.expert};
+    Stages stages;
+    SparseRowMatrix<Scalar> codes, gates;
+    stages.fit(rows, targets, options, context, &report.stages, codes, gates);
+    OutputLayer output;
+    if constexpr (is_classifier) {
+      detail::StageClock clock(&report.stages, "output layer");
+      clock.done(fit_output(rows, targets, options, context, stages, codes, gates, output));
+    }
+    report.n_samples = rows.rows();
+    report.n_features = rows.cols();
+    report.n_components = codes.cols();
+    report.n_experts = gates.cols();
+    report.n_outputs = stages.weights.n_outputs();
+    report.code_density =
+        static_cast<double>(codes.nonZeros()) / static_cast<double>(codes.rows() * codes.cols());
+    report.mean_active = static_cast<double>(gates.nonZeros()) / static_cast<double>(gates.rows());
+    report.n_weights = stages.weights.non_zeros();
+    report.zero_weights = 1 - static_cast<double>(report.n_weights) /
+                                  static_cast<double>(stages.weights.n_rows() * report.n_outputs);
+    pipeline_ = std::move(stages);
+    output_ = std::move(output);
+    scaler_ = std::move(scaler);
+    classes_ = std::move(classes);
+    report_ = std::move(report);
+  }
+
+  // Out-of-fold scores until there are enough of them, then the output layer on them. A representation that
+  // has seen the targets is fitted anew in each fold.
+  template <class Rows>
+  Convergence fit_output(const Rows& rows, const Targets<Scalar>& targets,
+                         const typename Stages::Options& options, const StageContext& context,
+                         const Stages& stages, const SparseRowMatrix<Scalar>& codes,
+                         const SparseRowMatrix<Scalar>& gates, OutputLayer& output) const {
+    const Index n = rows.rows(), n_folds = std::min(options_.output.n_folds, n);
+    Matrix<double> scores(0, targets.n_classes);
+    LabelVector labels(0);
+    if (options_.output.kind != Calibration::none) {
+      const std::vector<Split> splits =
+          StratifiedKFold({.n_folds = n_folds, .seed = context.seed}).split(targets.classes);
+      for (const Split& split : splits) {
+        if (labels.size() >= options_.output.max_samples) break;
+        const Targets<Scalar> train = detail::select_targets(targets, split.train);
+        const std::vector<int> seen = detail::distinct_labels(train.classes);
+        if (static_cast<Index>(seen.size()) < targets.n_classes) continue;  // a class with one sample
+        Stages fold = stages;
+        Matrix<Scalar> z;
+        if (is_supervised(stages.representation)) {
+          SparseRowMatrix<Scalar> fold_codes, fold_gates;
+          const auto part = detail::select_rows<Scalar>(rows, split.train);
+          const auto held_out = detail::select_rows<Scalar>(rows, split.test);
+          detail::with_rows(part, [&](const auto& view) {
+            fold.fit(view, train, options, context, nullptr, fold_codes, fold_gates);
+          });
+          z = detail::with_rows(held_out,
+                                [&](const auto& view) { return fold.score(view, context.n_threads); });
+        } else {
+          fold.fit_experts(detail::select_rows<Scalar>(codes, split.train),
+                           detail::select_rows<Scalar>(gates, split.train), train, options.expert, context);
+          z = fold.score(detail::select_rows<Scalar>(codes, split.test),
+                         detail::select_rows<Scalar>(gates, split.test), context.n_threads);
+        }
+        const Index before = labels.size();
+        labels.conservativeResize(before + z.rows());
+        labels.tail(z.rows()) = detail::select_targets(targets, split.test).classes;
+        scores.conservativeResize(before + z.rows(), Eigen::NoChange);
+        scores.bottomRows(z.rows()) = class_scores(z);
+      }
+    }
+    OutputLayerOptions settings = options_.output;
+    if (labels.size() == 0) {
+      settings.kind = Calibration::none;
+      scores = Matrix<double>::Zero(1, targets.n_classes);
+      labels = LabelVector::Zero(1);
+    }
+    return output.fit(scores, labels, settings);
+  }
+
+  static bool is_supervised(const R& representation) {
+    if constexpr (requires { representation.supervised(); })
+      return representation.supervised();
+    else
+      return false;
+  }
+
+  // One score per class: two classes share one score z, as (-z/2, z/2).
+  static Matrix<double> class_scores(const Matrix<Scalar>& scores) {
+    if (scores.cols() > 1) return scores.template cast<double>();
+    Matrix<double> both(scores.rows(), 2);
+    both.col(1) = 0.5 * scores.col(0).template cast<double>();
+    both.col(0) = -both.col(1);
+    return both;
+  }
+
+  template <class Row>
+  int label_of(const Row& scores) const {
+    Index best = 0;
+    if (scores.size() == 1)
+      best = scores[0] > Scalar(0) ? 1 : 0;
+    else
+      for (Index c = 1; c < scores.size(); ++c)
+        if (scores[c] > scores[best]) best = c;
+    return classes_[static_cast<std::size_t>(best)];
+  }
+
+  void score_into(const std::vector<int>& index, const std::vector<Scalar>& value, VectorOut<Scalar> scores,
+                  Workspace& ws) const {
+    if (pipeline_.cluster_input)
+      pipeline_.gate.evaluate(n_features(), nullptr, ws.sample.data(), ws.gate);
+    else
+      pipeline_.gate.evaluate(static_cast<Index>(index.size()), index.data(), value.data(), ws.gate);
+    pipeline_.weights.score(static_cast<Index>(index.size()), index.data(), value.data(),
+                            static_cast<Index>(ws.gate.expert.size()), ws.gate.expert.data(),
+                            ws.gate.weight.data(), scores.data());
+  }
+
+  template <class X, class F>
+  auto with_scaled(const Eigen::EigenBase<X>& x, F&& f) const {
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
+    check_is_fitted();
+    detail::check_size("X.cols()", x.cols(), n_features(), "the number of features in fit");
+    return detail::with_rows(x, [&](const auto& raw) {
+      detail::check_finite(raw, "X");
+      const auto scaled = scaler_.transform_rows(raw);
+      using View = std::conditional_t<detail::is_sparse<X>, SparseRows<Scalar>, DenseRows<Scalar>>;
+      if constexpr (!requires(const R& r, const View& view) { r.transform(view, 1); }) {
+        throw std::invalid_argument("sparse_experts: X is sparse, expected dense X for this representation");
+        return f(DenseRows<Scalar>(nullptr, 0, 0, Eigen::OuterStride<>(0)));
+      } else if constexpr (detail::is_sparse<X>) {
+        const SparseRowMatrix<Scalar> rows = scaled;
+        return f(detail::sparse_view(rows));
+      } else {
+        return f(DenseRows<Scalar>(scaled.data(), scaled.rows(), scaled.cols(),
+                                   Eigen::OuterStride<>(scaled.cols())));
+      }
+    });
+  }
+
+  Options options_;
+  Scaler<Scalar> scaler_{Scaling::none};
+  Stages pipeline_;
+  OutputLayer output_;
+  std::vector<int> classes_;
+  Report report_;
+};
+
+}  // namespace sparse_experts
