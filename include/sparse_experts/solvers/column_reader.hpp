@@ -28,7 +28,7 @@ concept SparseDesign = Design<D> && requires(const D& design) {
 
 /// sum_i x_i r_i in double. Eight running sums: they vectorise, and their order never changes.
 template <class Scalar>
-double dense_dot(const Scalar* x, const double* r, Index n) {
+double dense_column_dot(const Scalar* x, const double* r, Index n) {
   double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
   Index i = 0;
   for (; i + 8 <= n; i += 8)
@@ -40,7 +40,7 @@ double dense_dot(const Scalar* x, const double* r, Index n) {
 
 /// sum_k x_k r[rows_k] in double; four running sums hide the latency of the gathers.
 template <class Scalar, class StorageIndex>
-double sparse_dot(const StorageIndex* rows, const Scalar* x, Index count, const double* r) {
+double sparse_column_dot(const StorageIndex* rows, const Scalar* x, Index count, const double* r) {
   double lane[4] = {0, 0, 0, 0};
   Index k = 0;
   for (; k + 4 <= count; k += 4)
@@ -79,11 +79,12 @@ class ColumnReader {
   /// x_j' r
   double dot(Index j, const Vector<double>& r) {
     if constexpr (DenseDesign<D>) {
-      return dense_dot(design_->matrix().data() + j * design_->matrix().outerStride(), r.data(), rows());
+      return dense_column_dot(design_->matrix().data() + j * design_->matrix().outerStride(), r.data(),
+                              rows());
     } else if constexpr (SparseDesign<D>) {
       const auto& x = design_->matrix();
       const Index begin = x.outerIndexPtr()[j];
-      return sparse_dot(x.innerIndexPtr() + begin, x.valuePtr() + begin, design_->stored(j), r.data());
+      return sparse_column_dot(x.innerIndexPtr() + begin, x.valuePtr() + begin, design_->stored(j), r.data());
     } else {
       double sum = 0;
       for_each(j, [&](Index i, double value) { sum += value * r[i]; });

@@ -113,7 +113,7 @@ class ColumnStep {
 
   double slope_at(Index j) const {
     const Cut column = cut_column(j);
-    double q = sparse_dot(column.rows, column.values, column.count, residual_.data());
+    double q = sparse_column_dot(column.rows, column.values, column.count, residual_.data());
     if (bias_[j] != 0) q -= bias_sum_ * bias_[j] / bias_curvature_;
     return slope_[j] + unit_ * q;
   }
@@ -157,7 +157,7 @@ class ColumnStep {
     }
     for (std::size_t s = 0; s < support_.size(); ++s) {
       const Cut column = cut_column(support_[s]);
-      double q = sparse_dot(column.rows, column.values, column.count, product_.data());
+      double q = sparse_column_dot(column.rows, column.values, column.count, product_.data());
       if (bias != 0) q -= bias * bias_[support_[s]] / bias_curvature_;
       out[static_cast<Index>(s)] = unit_ * q;
     }

@@ -22,7 +22,7 @@ struct ColumnRun {
   Index count;
 
   double dot(const double* r) const {
-    return rows ? sparse_dot(rows, values, count, r) : dense_dot(values, r, count);
+    return rows ? sparse_column_dot(rows, values, count, r) : dense_column_dot(values, r, count);
   }
   template <class F>
   void for_each(F&& f) const {
