@@ -13,7 +13,9 @@ endif()
 add_library(sparse_experts_developer INTERFACE)
 target_link_libraries(sparse_experts_developer INTERFACE sparse_experts::sparse_experts)
 target_compile_options(sparse_experts_developer INTERFACE
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror>)
+  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror>
+  # g++ 12 warns of its own AVX-512 intrinsics (GCC bug 105593).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-uninitialized>)
 
 # Sanitizer builds run the same blocks on std::thread: the thread sanitizer cannot see into OpenMP's runtime.
 option(SPARSE_EXPERTS_STD_THREADS "Run parallel loops on std::thread instead of OpenMP" OFF)
