@@ -66,6 +66,13 @@ class CenterTiles {
     largest_bias_ = largest * (largest / 2 + origin_norm);
   }
 
+  /// Adds offsets[k] to every score of centre k from now on.
+  void add_to_scores(const Vector<double>& offsets) {
+    for (std::size_t slot = 0; slot < ids_.size(); ++slot)
+      if (ids_[slot] >= 0)
+        bias_[slot] = static_cast<Scalar>(static_cast<double>(bias_[slot]) + offsets[ids_[slot]]);
+  }
+
   Index n_centers() const { return n_centers_; }
   Index n_features() const { return n_features_; }
   Index n_slots() const { return static_cast<Index>(ids_.size()); }
