@@ -67,7 +67,7 @@ void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
     drawn.options.tol = std::pow(10.0, random.uniform(-14, 0));
     drawn.options.max_iter = random.uniform() < 0.3 ? 1 + random.below(5) : 20000;
     const int solver = static_cast<int>(random.below(6));
-    drawn.options.solver = se::LassoSolver::cyclic;
+    drawn.options.solver = static_cast<se::LassoSolver>(solver);
     se::ElasticNet<Scalar> model(drawn.options);
     if (sparse) {
       const se::SparseMatrix<Scalar> stored = x.sparseView();

@@ -20,6 +20,12 @@ concept IterableDesign = requires(const D& design, Index j) {
   { design.stored(j) } -> std::convertible_to<Index>;
 };
 
+/// Columns are contiguous arrays of all rows.
+template <class D>
+inline constexpr bool dense_columns = requires(const D& design) {
+  design.column(Index(0));
+};
+
 /// Eight running sums in a fixed order: fast at any instruction set, and the same bits wherever x is stored.
 template <class Scalar>
 double dense_dot(const Scalar* x, const double* r, Index n) {

@@ -8,8 +8,11 @@
 #include <sparse_experts/linear/elastic_net_fit.hpp>
 #include <sparse_experts/linear/elastic_net_options.hpp>
 #include <sparse_experts/linear/linear_model.hpp>
+#include <sparse_experts/penalties/elastic_net.hpp>
+#include <sparse_experts/solvers/path_solver.hpp>
+#include <sparse_experts/solvers/regression_problem.hpp>
+#include <sparse_experts/solvers/solution.hpp>
 
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -75,12 +78,17 @@ class ElasticNet : public LinearModel<Scalar> {
     Matrix<Scalar> coefs(p, q);
     RowVector<Scalar> intercepts(q);
     std::vector<Convergence> convergences;
+    PathSolver<D> solver(problem, options_.solver, q);
+    const StoppingRule stop{options_.tol, options_.max_iter, options_.on_progress};
     for (Index k = 0; k < q; ++k) {
-      if (k > 0) problem.set_target(targets.col(k));
+      if (k > 0) {
+        problem.set_target(targets.col(k));
+        solver.target_changed();
+      }
       Vector<double> start = Vector<double>::Zero(p);
       if (warm) start = problem.scaled_units(this->coefs().col(k).template cast<double>());
-      const RegressionFit fit = detail::to_fit<Scalar>(
-          problem, penalty, detail::solve_elastic_net(problem, penalty, options_, std::move(start)));
+      const RegressionFit fit =
+          detail::to_fit<Scalar>(problem, penalty, solver.solve(penalty, stop, std::move(start)));
       coefs.col(k) = fit.coef.template cast<Scalar>();
       intercepts[k] = static_cast<Scalar>(fit.intercept);
       convergences.push_back(fit.convergence);

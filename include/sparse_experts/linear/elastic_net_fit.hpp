@@ -7,8 +7,8 @@
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/linear/elastic_net_options.hpp>
 #include <sparse_experts/penalties/elastic_net.hpp>
-#include <sparse_experts/solvers/coordinate_descent.hpp>
 #include <sparse_experts/solvers/duality_gap.hpp>
+#include <sparse_experts/solvers/path_solver.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 
@@ -28,13 +28,6 @@ struct RegressionFit {
 };
 
 namespace detail {
-
-template <Design D>
-Solution solve_elastic_net(const RegressionProblem<D>& problem, const ElasticNetPenalty& penalty,
-                           const ElasticNetOptions& options, Vector<double> w) {
-  const StoppingRule stop{options.tol, options.max_iter, options.on_progress};
-  return coordinate_descent(problem, penalty, stop, std::move(w));
-}
 
 /// Coefficients as the caller's Scalar will hold them; where that changes them, the certificate is measured
 /// again at the rounded ones, against the dual value found before.
@@ -95,8 +88,9 @@ RegressionFit fit_elastic_net(const D& design, const Vector<double>& y, const El
                                      {options.fit_intercept, options.standardize, options.n_threads});
   Vector<double> start = warm_start.size() > 0 ? problem.scaled_units(warm_start)
                                                : Vector<double>(Vector<double>::Zero(design.cols()));
-  return detail::to_fit<typename D::Scalar>(
-      problem, penalty, detail::solve_elastic_net(problem, penalty, options, std::move(start)));
+  PathSolver<D> solver(problem, options.solver, 1);
+  const StoppingRule stop{options.tol, options.max_iter, options.on_progress};
+  return detail::to_fit<typename D::Scalar>(problem, penalty, solver.solve(penalty, stop, std::move(start)));
 }
 
 }  // namespace sparse_experts

@@ -5,22 +5,12 @@
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/penalties/elastic_net.hpp>
+#include <sparse_experts/solvers/lasso_solver.hpp>
 
-#include <limits>
 #include <string>
 #include <vector>
 
 namespace sparse_experts {
-
-/// Which solver fits a Lasso or an Elastic Net; all of them reach the same certified solution.
-enum class LassoSolver {
-  automatic,    ///< by shape and density
-  cyclic,       ///< cyclic coordinate descent over all columns: the plain baseline
-  gram,         ///< the p x p Gram once, everything else on it: n >> p
-  working_set,  ///< growing working set with its Gram and Newton steps on the support: p >> n, sparse X
-  fista,        ///< accelerated proximal gradient
-  lars          ///< homotopy from alpha_max: exact, one step per change of the support
-};
 
 struct ElasticNetOptions {
   double alpha = 1.0;         ///< strength of the penalty
@@ -54,6 +44,17 @@ inline Vector<double> checked_factors(const std::vector<double>& factors, Index 
     checked[j] = infinite ? ElasticNetPenalty::excluded_weight : factor;
   }
   return checked;
+}
+
+/// y as one contiguous vector that fits X.
+template <class X, class Y>
+Vector<typename X::Scalar> checked_target(const X& x, const Y& y) {
+  check_not_empty(x.rows(), x.cols(), "X");
+  check_size("y.rows()", y.rows(), x.rows(), "X.rows()");
+  check_size("y.cols()", y.cols(), 1, "one target");
+  Vector<typename X::Scalar> target = y;
+  check_finite(target, "y");
+  return target;
 }
 
 inline void check_options(const ElasticNetOptions& options) {

@@ -69,7 +69,8 @@ class LinearModel {
   Matrix<Scalar> predict_targets(const Eigen::EigenBase<X>& x) const {
     check_fitted();
     check_columns(x.derived());
-    Matrix<Scalar> out = x.derived() * coefs_;
+    Matrix<Scalar> out(x.rows(), coefs_.cols());
+    for (Index k = 0; k < coefs_.cols(); ++k) out.col(k) = x.derived() * coefs_.col(k);
     out.rowwise() += intercepts_;
     return out;
   }

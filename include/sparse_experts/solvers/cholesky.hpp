@@ -1,70 +1,115 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/inner_products.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace sparse_experts {
 
 /// Cholesky factor of a growing and shrinking symmetric positive definite matrix, G = R'R with R upper
-/// triangular, stored by columns: appending a row and column costs one triangular solve, removing one a sweep
-/// of Givens rotations. Rows that depend linearly on the earlier ones are refused. Ref: Golub, Van Loan,
+/// triangular, stored by columns: appending columns costs one triangular solve, removing one a sweep of
+/// Givens rotations. Columns that depend linearly on the earlier ones are refused. Ref: Golub, Van Loan,
 /// Matrix Computations, 4th ed., sec. 6.5.
 class UpdatableCholesky {
  public:
-  explicit UpdatableCholesky(Index capacity = 0) : r_(capacity, capacity) {}
-
   Index size() const { return size_; }
   void clear() { size_ = 0; }
-  const Matrix<double>& storage() const { return r_; }
 
-  /// Appends a column: `cross` = G(existing, new), `diagonal` = G(new, new). False, and nothing changes,
-  /// where the new pivot is below `tolerance` times the diagonal.
-  bool append(const Eigen::Ref<const Vector<double>>& cross, double diagonal, double tolerance = 1e-12) {
-    reserve(size_ + 1);
-    auto column = r_.col(size_).head(size_);
-    column = cross;
-    r_.topLeftCorner(size_, size_).template triangularView<Eigen::Upper>().transpose().solveInPlace(column);
-    const double pivot = diagonal - column.squaredNorm();
-    if (!(pivot > tolerance * diagonal)) return false;
-    r_(size_, size_) = std::sqrt(pivot);
-    ++size_;
-    return true;
+  /// Appends b columns, in blocks: `cross` = G(existing, new) is size x b, `inner` = G(new, new) is b x b.
+  /// Returns which were taken; a column whose pivot falls below `tolerance` times its diagonal is not.
+  std::vector<bool> append(const Eigen::Ref<const Matrix<double>>& cross,
+                           const Eigen::Ref<const Matrix<double>>& inner, double tolerance = 1e-11) {
+    const Index old = size_, count = inner.cols();
+    reserve(old + count);
+    Matrix<double> top = cross;
+    if (old > 0)
+      r_.topLeftCorner(old, old).template triangularView<Eigen::Upper>().transpose().solveInPlace(top);
+    Matrix<double> schur = inner;
+    if (old > 0) {
+      Matrix<double> square(count, count);
+      detail::inner_products(top.data(), old, count, top.data(), old, count, old, square.data(), count,
+                             false);
+      schur -= square;
+    }
+    std::vector<bool> taken(static_cast<std::size_t>(count), false);
+    for (Index j = 0; j < count; ++j) {
+      // Row by row of the Schur complement; refused columns leave no row.
+      auto column = r_.col(size_);
+      column.head(old) = top.col(j);
+      Index row = old;
+      for (Index i = 0; i < j; ++i) {
+        if (!taken[static_cast<std::size_t>(i)]) continue;
+        column[row] = schur(i, j);
+        ++row;
+      }
+      double pivot = schur(j, j);
+      for (Index i = old; i < size_; ++i) {
+        column[i] =
+            (column[i] - r_.col(i).segment(old, i - old).dot(column.segment(old, i - old))) / r_(i, i);
+        pivot -= column[i] * column[i];
+      }
+      if (!(pivot > tolerance * inner(j, j))) continue;
+      column[size_] = std::sqrt(pivot);
+      taken[static_cast<std::size_t>(j)] = true;
+      ++size_;
+    }
+    return taken;
+  }
+
+  /// One column.
+  bool append(const Vector<double>& cross, double diagonal, double tolerance = 1e-11) {
+    return append(Matrix<double>(cross), Matrix<double>::Constant(1, 1, diagonal), tolerance)[0];
   }
 
   /// Removes row and column k.
   void remove(Index k) {
-    for (Index j = k + 1; j < size_; ++j) r_.col(j - 1).head(j + 1) = r_.col(j).head(j + 1);
     --size_;
-    for (Index i = k; i < size_; ++i) {
-      const double a = r_(i, i), b = r_(i + 1, i);
-      const double length = std::hypot(a, b), c = a / length, s = b / length;
-      for (Index j = i; j < size_; ++j) {
-        const double upper = r_(i, j), lower = r_(i + 1, j);
-        r_(i, j) = c * upper + s * lower;
-        r_(i + 1, j) = c * lower - s * upper;
+    rotations_.clear();
+    for (Index j = k; j < size_; ++j) {
+      // Column j + 1 moves to j; the rotations of the earlier rows, then one more to clear its last entry.
+      double* to = r_.col(j).data();
+      const double* from = r_.col(j + 1).data();
+      std::copy(from, from + k + 1, to);
+      double carried = from[k];
+      for (Index i = k; i < j; ++i) {
+        const Rotation& q = rotations_[static_cast<std::size_t>(i - k)];
+        to[i] = q.c * carried + q.s * from[i + 1];
+        carried = q.c * from[i + 1] - q.s * carried;
       }
+      const double length = std::hypot(carried, from[j + 1]);
+      rotations_.push_back({carried / length, from[j + 1] / length});
+      to[j] = length;
     }
   }
 
   /// x <- G^-1 x.
   void solve(Eigen::Ref<Vector<double>> x) const {
+    if (size_ == 0) return;
     const auto r = r_.topLeftCorner(size_, size_).template triangularView<Eigen::Upper>();
     r.transpose().solveInPlace(x);
     r.solveInPlace(x);
   }
 
  private:
+  struct Rotation {
+    double c, s;
+  };
+
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
     const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 16);
-    r_.conservativeResize(capacity, capacity);
+    Matrix<double> grown(capacity, capacity);
+    grown.topLeftCorner(size_, size_) = r_.topLeftCorner(size_, size_);
+    r_.swap(grown);
   }
 
   Matrix<double> r_;
   Index size_ = 0;
+  std::vector<Rotation> rotations_;
 };
 
 }  // namespace sparse_experts

@@ -30,16 +30,27 @@ class Evaluation {
   double measure(Vector<double>& w) {
     residual_ = problem_->residual(w);
     block_.minimise(w, residual_);
-    const Vector<double> v = problem_->weighted(residual_);
-    problem_->correlations(v, correlations_);
+    weighted_ = problem_->weighted(residual_);
+    problem_->correlations(weighted_, correlations_);
     ++n_passes_;
-    const double r_dot_v = residual_.dot(v);
-    const double primal = QuadraticLoss::value(residual_, v) + penalty_value(*penalty_, w);
-    const double dual =
-        dual_value(*penalty_, w, problem_->squared_norm(), correlations_, problem_->target().dot(v), r_dot_v);
+    return assess(w);
+  }
+
+  /// The gap at the point last measured, under the present penalty: no pass over X.
+  double assess(const Vector<double>& w) {
+    const double r_dot_v = residual_.dot(weighted_);
+    const double primal = QuadraticLoss::value(residual_, weighted_) + penalty_value(*penalty_, w);
+    const double dual = dual_value(*penalty_, w, problem_->squared_norm(), correlations_,
+                                   problem_->target().dot(weighted_), r_dot_v);
     const double size = term_size(w, r_dot_v);
     certificate_ = {primal, std::max(certificate_.dual, dual), size};
     return relative({primal, dual, size});
+  }
+
+  /// Another alpha: the dual values of the last one are void.
+  void set_penalty(const ElasticNetPenalty& penalty) {
+    penalty_ = &penalty;
+    certificate_ = {};
   }
 
   /// A gap relative to the objective of 0.
@@ -70,7 +81,7 @@ class Evaluation {
   const RegressionProblem<D>* problem_;
   const ElasticNetPenalty* penalty_;
   UnpenalizedBlock<D> block_;
-  Vector<double> residual_, correlations_;
+  Vector<double> residual_, weighted_, correlations_;
   Certificate certificate_;
   Index n_passes_ = 0;
 };

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/types.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+/// A'B on one thread, in an order that depends on the sizes alone: Eigen's own product would start threads.
+namespace sparse_experts::detail {
+
+#if defined(__AVX512F__)
+inline constexpr int product_lanes = 8, product_rows = 4, product_cols = 4;
+#elif defined(__AVX__)
+inline constexpr int product_lanes = 4, product_rows = 3, product_cols = 3;
+#else
+inline constexpr int product_lanes = 2, product_rows = 3, product_cols = 3;
+#endif
+using ProductLanes [[gnu::vector_size(product_lanes * 8)]] = double;
+
+/// Rows x Cols inner products at once, sums in registers.
+template <int Rows, int Cols>
+void product_tile(const double* a, Index lda, const double* b, Index ldb, Index n, double* c, Index ldc,
+                  bool add) {
+  ProductLanes sums[std::size_t{Rows}][std::size_t{Cols}] = {};
+  Index i = 0;
+  for (; i + product_lanes <= n; i += product_lanes) {
+    ProductLanes left[std::size_t{Rows}];
+    for (int u = 0; u < Rows; ++u) std::memcpy(&left[u], a + u * lda + i, sizeof(ProductLanes));
+    for (int v = 0; v < Cols; ++v) {
+      ProductLanes right;
+      std::memcpy(&right, b + v * ldb + i, sizeof(ProductLanes));
+      for (int u = 0; u < Rows; ++u) sums[u][v] += left[u] * right;
+    }
+  }
+  for (int v = 0; v < Cols; ++v)
+    for (int u = 0; u < Rows; ++u) {
+      double sum = 0;
+      for (int l = 0; l < product_lanes; ++l) sum += sums[u][v][l];
+      for (Index k = i; k < n; ++k) sum += a[u * lda + k] * b[v * ldb + k];
+      double& out = c[u + v * ldc];
+      out = add ? out + sum : sum;
+    }
+}
+
+/// c(i, j) = (or +=) a_i' b_j for rows_c x cols_c pairs of columns of length n. Columns of a and b at work
+/// stay in the second cache.
+inline void inner_products(const double* a, Index lda, Index rows_c, const double* b, Index ldb, Index cols_c,
+                           Index n, double* c, Index ldc, bool add) {
+  constexpr Index deep = 1024, wide = 48;
+  const auto strip = [&]<int Cols>(Index top, Index depth, Index begin, Index end, Index j, bool adding) {
+    Index i = begin;
+    for (; i + product_rows <= end; i += product_rows)
+      product_tile<product_rows, Cols>(a + i * lda + top, lda, b + j * ldb + top, ldb, depth, c + i + j * ldc,
+                                       ldc, adding);
+    for (; i < end; ++i)
+      product_tile<1, Cols>(a + i * lda + top, lda, b + j * ldb + top, ldb, depth, c + i + j * ldc, ldc,
+                            adding);
+  };
+  for (Index top = 0; top == 0 || top < n; top += deep)
+    for (Index begin = 0; begin < rows_c; begin += wide) {
+      const Index depth = std::min(deep, n - top), end = std::min(rows_c, begin + wide);
+      const bool adding = add || top > 0;
+      Index j = 0;
+      for (; j + product_cols <= cols_c; j += product_cols)
+        strip.template operator()<product_cols>(top, depth, begin, end, j, adding);
+      for (; j < cols_c; ++j) strip.template operator()<1>(top, depth, begin, end, j, adding);
+    }
+}
+
+}  // namespace sparse_experts::detail

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/columns.hpp>
+#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/regression_problem.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace sparse_experts {
+
+/// The Gram matrix X̃'ΩX̃ of a growing set of columns of a RegressionProblem, made in blocks as columns join.
+/// Dense columns are packed (centred, scaled, weighted by sqrt ω) and multiplied by matrix products; sparse
+/// ones go row by row, Σ_i over pairs of entries of row i, which costs the number of such pairs instead of n
+/// |W|². Memory: |W|² + n |W| doubles (dense) or |W|² (sparse).
+template <Design D>
+class WorkingGram {
+ public:
+  explicit WorkingGram(const RegressionProblem<D>& problem) : problem_(&problem) {
+    double stored = static_cast<double>(problem.rows()) * static_cast<double>(problem.cols());
+    if constexpr (detail::IterableDesign<D>) {
+      stored = 0;
+      for (Index j = 0; j < problem.cols(); ++j) stored += static_cast<double>(problem.design().stored(j));
+    }
+    sparse_ = stored < 0.1 * static_cast<double>(problem.rows()) * static_cast<double>(problem.cols());
+  }
+
+  Index size() const { return static_cast<Index>(columns_.size()); }
+  const std::vector<Index>& columns() const { return columns_; }
+  bool packs_dense() const { return !sparse_; }
+
+  /// Adds columns; `gram` receives their rows and columns, its leading part stays.
+  void append(const std::vector<Index>& added, Matrix<double>& gram) {
+    const Index old = size(), count = static_cast<Index>(added.size());
+    if (count == 0) return;
+    columns_.insert(columns_.end(), added.begin(), added.end());
+    if (size() > gram.rows()) {
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      Matrix<double> grown(capacity, capacity);
+      for (Index j = 0; j < old; ++j) grown.col(j).head(old) = gram.col(j).head(old);
+      gram.swap(grown);
+    }
+    if (sparse_)
+      append_sparse(old, gram);
+    else
+      append_dense(old, gram);
+    for (Index j = old; j < size(); ++j)
+      for (Index i = 0; i < old; ++i) gram(j, i) = gram(i, j);
+  }
+
+  /// Keeps the columns at the given positions (ascending) alone.
+  void keep(const std::vector<Index>& positions, Matrix<double>& gram) {
+    for (std::size_t to = 0; to < positions.size(); ++to) {
+      const Index from = positions[to], target = static_cast<Index>(to);
+      columns_[to] = columns_[static_cast<std::size_t>(from)];
+      if (!sparse_) packed_.col(target) = packed_.col(from);
+      double* column = gram.col(target).data();
+      const double* source = gram.col(from).data();
+      for (std::size_t i = 0; i < positions.size(); ++i) column[i] = source[positions[i]];
+    }
+    columns_.resize(positions.size());
+  }
+
+ private:
+  Index column(Index k) const { return columns_[static_cast<std::size_t>(k)]; }
+
+  void append_dense(Index old, Matrix<double>& gram) {
+    const Index n = problem_->rows();
+    if (size() > packed_.cols()) {
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      Matrix<double> grown(n, capacity);
+      if (old > 0) grown.leftCols(old) = packed_.leftCols(old);
+      packed_.swap(grown);
+    }
+    const Vector<double>& weights = problem_->weights();
+    const double uniform = 1 / std::sqrt(static_cast<double>(n));
+    const Vector<double> roots = weights.cwiseSqrt();
+    constexpr Index block_size = 64;
+    detail::parallel_blocks(size() - old, block_size, problem_->n_threads(), [&](const detail::Block& block) {
+      for (Index k = old + block.begin; k < old + block.end; ++k) {
+        const Index j = column(k);
+        const double scale = problem_->scale()[j], center = problem_->mean()[j];
+        double* out = packed_.col(k).data();
+        std::fill(out, out + n, -center);
+        detail::column_axpy(problem_->design(), j, 1, nullptr, out);
+        if (weights.size() > 0)
+          for (Index i = 0; i < n; ++i) out[i] *= scale * roots[i];
+        else
+          for (Index i = 0; i < n; ++i) out[i] *= scale * uniform;
+      }
+    });
+    // Block columns of the new part, each down to its diagonal block.
+    detail::parallel_blocks(size() - old, block_size, problem_->n_threads(), [&](const detail::Block& block) {
+      const Index begin = old + block.begin, end = old + block.end;
+      detail::inner_products(packed_.data(), n, end, packed_.col(begin).data(), n, end - begin, n,
+                             gram.col(begin).data(), gram.rows(), false);
+    });
+    mirror(old, gram);
+  }
+
+  void append_sparse(Index old, Matrix<double>& gram) {
+    const Index n = problem_->rows(), count = size() - old;
+    const Vector<double>& weights = problem_->weights();
+    // Rows of the new columns.
+    std::vector<Index> start(static_cast<std::size_t>(n) + 1, 0);
+    for (Index k = old; k < size(); ++k)
+      detail::for_each_entry(problem_->design(), column(k),
+                             [&](Index i, double) { ++start[static_cast<std::size_t>(i) + 1]; });
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) start[i + 1] += start[i];
+    std::vector<std::pair<int, double>> entries(static_cast<std::size_t>(start.back()));
+    std::vector<Index> next(start.begin(), start.end() - 1);
+    for (Index k = old; k < size(); ++k)
+      detail::for_each_entry(problem_->design(), column(k), [&](Index i, double x) {
+        const double omega = weights.size() > 0 ? weights[i] : 1 / static_cast<double>(n);
+        entries[static_cast<std::size_t>(next[static_cast<std::size_t>(i)]++)] = {static_cast<int>(k - old),
+                                                                                  omega * x};
+      });
+    // Column k of the Gram's new rows: each row accumulates in a short contiguous vector.
+    detail::parallel_blocks(size(), 32, problem_->n_threads(), [&](const detail::Block& block) {
+      Vector<double> sums(count);
+      for (Index k = block.begin; k < block.end; ++k) {
+        const Index j = column(k);
+        sums.setZero();
+        double* out = sums.data();
+        detail::for_each_entry(problem_->design(), j, [&](Index i, double x) {
+          const std::size_t end = static_cast<std::size_t>(start[static_cast<std::size_t>(i) + 1]);
+          for (std::size_t e = static_cast<std::size_t>(start[static_cast<std::size_t>(i)]); e < end; ++e)
+            out[entries[e].first] += x * entries[e].second;
+        });
+        const double scale = problem_->scale()[j], center = problem_->mean()[j];
+        for (Index b = 0; b < count; ++b) {
+          const Index other = column(old + b);
+          gram(k, old + b) = scale * problem_->scale()[other] * (sums[b] - center * problem_->mean()[other]);
+        }
+      }
+    });
+    for (Index k = old; k < size(); ++k) gram(k, k) = problem_->squared_norm()[column(k)];
+    mirror(old, gram);
+  }
+
+  /// The new diagonal block is symmetric to the last bit: its upper part counts.
+  void mirror(Index old, Matrix<double>& gram) const {
+    for (Index j = old; j < size(); ++j)
+      for (Index i = old; i < j; ++i) gram(j, i) = gram(i, j);
+  }
+
+  const RegressionProblem<D>* problem_;
+  std::vector<Index> columns_;
+  Matrix<double> packed_;
+  bool sparse_ = false;
+};
+
+}  // namespace sparse_experts
