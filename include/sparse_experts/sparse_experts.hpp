@@ -3,8 +3,11 @@
 
 /// All of the library but the optional headers (io/). To keep compile times low include the single header of a solver.
 
+#include <sparse_experts/clustering/balanced.hpp>
 #include <sparse_experts/clustering/dbscan.hpp>
 #include <sparse_experts/clustering/kmeans.hpp>
+#include <sparse_experts/clustering/mini_batch.hpp>
+#include <sparse_experts/clustering/spherical.hpp>
 #include <sparse_experts/coding/dictionary_learning.hpp>
 #include <sparse_experts/coding/feed_forward.hpp>
 #include <sparse_experts/coding/omp.hpp>

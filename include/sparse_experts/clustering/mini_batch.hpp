@@ -180,9 +180,7 @@ class MiniBatchKMeans : public detail::CenterModel<Scalar> {
     detail::parallel_blocks(size, detail::nearest_chunk, options_.n_threads, [&](const detail::Block& block) {
       auto scratch = detail::make_score_scratch<Scalar>();
       detail::Nearest<Scalar> best[detail::nearest_chunk];
-      detail::nearest_centers<false>(
-          rows, block.size(), [&](Index t) { return batch[static_cast<std::size_t>(block.begin + t)]; },
-          tiles, scratch, best);
+      detail::nearest_centers<false>(rows, block.size(), batch.data() + block.begin, tiles, scratch, best);
       for (Index t = 0; t < block.size(); ++t)
         labels[static_cast<std::size_t>(block.begin + t)] = best[t].index;
     });
