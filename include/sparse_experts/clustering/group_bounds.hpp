@@ -26,15 +26,15 @@ namespace sparse_experts::detail {
 /// Labels: those of LloydStep.
 /// Ref: Ding et al., "Yinyang K-means", ICML 2015, section 3; Elkan, "Using the triangle inequality to
 /// accelerate k-means", ICML 2003.
-template <class Problem, bool per_center>
+template <class Problem>
 class GroupStep {
  public:
   using Scalar = typename Problem::Scalar;
   using Tiles = CenterTiles<Scalar>;
   static constexpr Index width = Tiles::width;
-  static constexpr Index bounds_per_group = per_center ? width : 1;
 
-  GroupStep(const Problem& problem, Index) : problem_(problem) {}
+  GroupStep(const Problem& problem, bool per_center)
+      : problem_(problem), per_center_(per_center), bounds_per_group_(per_center ? width : 1) {}
 
   void assign(const RowMatrix<Scalar>& centers, const Vector<double>& drift, Labels& labels) {
     const Index n = problem_.x.rows();
@@ -46,7 +46,7 @@ class GroupStep {
         if (slots_[s] >= 0) slot_of_[slots_[s]] = static_cast<Index>(s);
       n_groups_ = static_cast<Index>(slots_.size()) / width;
       upper_.setConstant(n, std::numeric_limits<float>::max());
-      lower_.setZero(n, n_groups_ * bounds_per_group);
+      lower_.setZero(n, n_groups_ * bounds_per_group_);
     }
     tiles_.pack(centers, problem_.origin, slots_, 1);
     slack_ = score_slack(problem_, tiles_);
@@ -73,12 +73,12 @@ class GroupStep {
   };
 
   void set_drift(const Vector<double>& drift) {
-    drift_.setZero(n_groups_ * bounds_per_group);
+    drift_.setZero(n_groups_ * bounds_per_group_);
     if (fresh_) return;
     own_drift_ = drift_bounds(drift, tiles_);
     for (std::size_t s = 0; s < slots_.size(); ++s) {
       if (slots_[s] < 0) continue;
-      float& bound = drift_[static_cast<Index>(s) / (width / bounds_per_group)];
+      float& bound = drift_[static_cast<Index>(s) / (width / bounds_per_group_)];
       bound = std::max(bound, own_drift_[slots_[s]]);
     }
   }
@@ -92,7 +92,7 @@ class GroupStep {
   void set_separations(const RowMatrix<Scalar>& centers) {
     const Index n_centers = centers.rows();
     use_separations_ = 16 * n_centers <= problem_.x.rows();
-    separations_.setZero(n_centers, n_groups_ * bounds_per_group);
+    separations_.setZero(n_centers, n_groups_ * bounds_per_group_);
     if (!use_separations_) return;
     const CenterGeometry<Scalar> geometry(centers, problem_.origin, tiles_);
     const DenseRows<Scalar> rows(centers.data(), n_centers, centers.cols(),
@@ -106,12 +106,12 @@ class GroupStep {
                      scores.data());
         for (Index t = 0; t < block.size(); ++t) {
           const Index a = block.begin + t;
-          float* to = separations_.data() + a * separations_.cols() + g * bounds_per_group;
-          std::fill_n(to, bounds_per_group, std::numeric_limits<float>::max());
+          float* to = separations_.data() + a * separations_.cols() + g * bounds_per_group_;
+          std::fill_n(to, bounds_per_group_, std::numeric_limits<float>::max());
           for (Index lane = 0; lane < width; ++lane) {
             const std::int32_t k = slots_[static_cast<std::size_t>(g * width + lane)];
             if (k < 0 || k == static_cast<std::int32_t>(a)) continue;
-            float& bound = to[per_center ? lane : 0];
+            float& bound = to[per_center_ ? lane : 0];
             bound = std::min(
                 bound,
                 geometry.lower(a, static_cast<double>(scores[static_cast<std::size_t>(t * width + lane)])));
@@ -124,12 +124,13 @@ class GroupStep {
   /// Whether some centre of group g, other than the one at `own` (its place among the bounds), may be as
   /// near.
   bool must_evaluate(const float* lower, const float* separation, Index g, float upper, Index own) const {
-    const Index begin = g * bounds_per_group;
-    int open = 0;
-    for (Index b = begin; b < begin + bounds_per_group; ++b) {
+    const auto closed = [&](Index b) {
       const float bound = separation == nullptr ? lower[b] : std::max(lower[b], separation[b] - upper);
-      open += !certainly_farther(bound, upper, slack_) && (!per_center || b != own);
-    }
+      return certainly_farther(bound, upper, slack_);
+    };
+    if (!per_center_) return !closed(g);
+    int open = 0;
+    for (Index b = g * width; b < (g + 1) * width; ++b) open += !closed(b) & (b != own);
     return open != 0;
   }
 
@@ -139,7 +140,7 @@ class GroupStep {
 
   std::int64_t assign_chunk(const Block& block, Labels& labels) {
     Work work(block.size());
-    const Index n_bounds = n_groups_ * bounds_per_group;
+    const Index n_bounds = n_groups_ * bounds_per_group_;
     std::vector<Pair> pairs;
     for (Index i = block.begin; i < block.end; ++i) {
       const auto row = static_cast<std::int32_t>(i - block.begin);
@@ -233,11 +234,11 @@ class GroupStep {
   void merge(Index i, Index g, const Scalar* scores, Nearest<Scalar>& best) {
     const std::int32_t* ids = slots_.data() + g * width;
     Nearest<Scalar> group;
-    merge_scores<1, !per_center>(scores, ids, group);
-    float* lower = lower_.data() + i * n_groups_ * bounds_per_group;
+    merge_scores<1, true>(scores, ids, group);
+    float* lower = lower_.data() + i * n_groups_ * bounds_per_group_;
     const bool nearer =
         best.index < 0 || group.score < best.score || (group.score == best.score && group.index < best.index);
-    if constexpr (per_center) {
+    if (per_center_) {
       using Lanes = Eigen::Array<float, width, 1>;
       const auto from = Eigen::Map<const Eigen::Array<Scalar, width, 1>>(scores).template cast<double>();
       const double shift = squared(i, 0, -slack_ / 4);
@@ -254,6 +255,8 @@ class GroupStep {
   }
 
   const Problem& problem_;
+  bool per_center_;
+  Index bounds_per_group_;
   Tiles tiles_;
   std::vector<std::int32_t> slots_;
   Vector<Index> slot_of_;  // K

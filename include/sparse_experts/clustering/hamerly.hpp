@@ -26,7 +26,7 @@ class HamerlyStep {
  public:
   using Scalar = typename Problem::Scalar;
 
-  HamerlyStep(const Problem& problem, Index) : problem_(problem) {}
+  explicit HamerlyStep(const Problem& problem) : problem_(problem) {}
 
   void assign(const RowMatrix<Scalar>& centers, const Vector<double>& drift, Labels& labels) {
     tiles_.pack(centers, problem_.origin);

@@ -2,13 +2,10 @@
 #pragma once
 
 #include <sparse_experts/clustering/center_tiles.hpp>
-#include <sparse_experts/clustering/group_bounds.hpp>
-#include <sparse_experts/clustering/hamerly.hpp>
 #include <sparse_experts/clustering/kmeans_init.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
 #include <sparse_experts/clustering/kmeans_solver.hpp>
-#include <sparse_experts/clustering/lloyd.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/clustering/packed_rows.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
@@ -206,7 +203,8 @@ class KMeans {
       RowMatrix<Scalar> centers =
           initial.size() > 0 ? initial
                              : detail::seed_centers(problem, options_.n_clusters, options_.init, random);
-      auto result = solve(problem, std::move(centers));
+      auto result = detail::solve_kmeans(problem, std::move(centers), options_);
+      counters.algorithm = result.algorithm;
       counters.distance_evaluations += result.evaluations;
       counters.lloyd_evaluations += result.lloyd_evaluations;
       const bool stopped = result.convergence.status == Status::stopped;
@@ -222,24 +220,7 @@ class KMeans {
             .template cast<Index>();
     origin_ = problem.origin;
     convergence_ = best.convergence;
-    counters.algorithm = options_.algorithm;
     counters_ = counters;
-  }
-
-  template <class Problem>
-  detail::KMeansResult<Scalar> solve(const Problem& problem, RowMatrix<Scalar> centers) const {
-    switch (options_.algorithm) {
-      case KMeansAlgorithm::hamerly:
-        return detail::solve_kmeans<detail::HamerlyStep<Problem>>(problem, std::move(centers), options_);
-      case KMeansAlgorithm::elkan:
-        return detail::solve_kmeans<detail::GroupStep<Problem, true>>(problem, std::move(centers), options_);
-      case KMeansAlgorithm::yinyang:
-        return detail::solve_kmeans<detail::GroupStep<Problem, false>>(problem, std::move(centers), options_);
-      case KMeansAlgorithm::automatic:
-      case KMeansAlgorithm::lloyd:
-        break;
-    }
-    return detail::solve_kmeans<detail::LloydStep<Problem>>(problem, std::move(centers), options_);
   }
 
   KMeansOptions options_;

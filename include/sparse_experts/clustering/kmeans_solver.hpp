@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/assignment.hpp>
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
@@ -20,20 +21,21 @@ struct KMeansResult {
   Labels labels;              // of the nearest of these centres
   Convergence convergence;    // objective = inertia
   std::int64_t evaluations = 0, lloyd_evaluations = 0;
+  KMeansAlgorithm algorithm = KMeansAlgorithm::lloyd;
 };
 
-/// The alternation of Lloyd over any assignment step.
+/// The alternation of Lloyd over one of the assignment steps.
 ///   min_{m, a} sum_i w_i |x_i - m_{a(i)}|^2
 /// Repeats: a(i) <- nearest centre (ties: lower index); m_k <- weighted mean of its rows; empty clusters take
 /// the farthest samples. Stops when no label changes (value 0) or when sum_k |shift of m_k|^2 <= tol * mean
 /// variance of the features. The labels returned belong to the centres returned.
-template <class Step, class Problem>
+template <class Problem>
 KMeansResult<typename Problem::Scalar> solve_kmeans(const Problem& problem,
                                                     RowMatrix<typename Problem::Scalar> centers,
                                                     const KMeansOptions& options) {
   using Scalar = typename Problem::Scalar;
   const Index n = problem.x.rows(), n_clusters = centers.rows();
-  Step step(problem, n_clusters);
+  Assignment<Problem> step(problem, n_clusters, options.algorithm);
   ClusterSums sums(n_clusters, problem.x.cols());
   Labels labels(static_cast<std::size_t>(n), -1), before;
   Vector<double> drift;
@@ -41,16 +43,15 @@ KMeansResult<typename Problem::Scalar> solve_kmeans(const Problem& problem,
   Convergence report{Status::max_iter, 0, options.tol, 0, 0};
   bool final_labels = false;
   std::int64_t steps = 0;
-  const auto count_changes = [&] {
-    Index changed = 0;
-    for (std::size_t i = 0; i < labels.size(); ++i) changed += labels[i] != before[i];
-    return changed;
-  };
+  double share_changed = 1;
   const auto assign = [&] {
     before = labels;
-    step.assign(centers, drift, labels);
+    step.assign(centers, drift, share_changed, labels);
     ++steps;
-    return count_changes();
+    Index changed = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) changed += labels[i] != before[i];
+    share_changed = static_cast<double>(changed) / static_cast<double>(n);
+    return changed;
   };
 
   while (report.n_iter < options.max_iter) {
@@ -86,7 +87,8 @@ KMeansResult<typename Problem::Scalar> solve_kmeans(const Problem& problem,
   }
   if (!final_labels) assign();
   report.objective = problem.inertia(centers, labels);
-  return {std::move(centers), std::move(labels), report, step.evaluations(), steps * n * n_clusters};
+  return {std::move(centers), std::move(labels),      report,
+          step.evaluations(), steps * n * n_clusters, step.algorithm()};
 }
 
 }  // namespace sparse_experts::detail

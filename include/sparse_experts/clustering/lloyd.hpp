@@ -23,7 +23,7 @@ class LloydStep {
  public:
   using Scalar = typename Problem::Scalar;
 
-  LloydStep(const Problem& problem, Index) : problem_(problem) {}
+  explicit LloydStep(const Problem& problem) : problem_(problem) {}
 
   void assign(const RowMatrix<Scalar>& centers, const Vector<double>&, Labels& labels) {
     tiles_.pack(centers, problem_.origin);
