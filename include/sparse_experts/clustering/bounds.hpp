@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -97,8 +98,8 @@ template <class Scalar>
 Vector<float> half_separations(const RowMatrix<Scalar>& centers, const RowVector<Scalar>& origin,
                                const CenterTiles<Scalar>& tiles, int n_threads) {
   const CenterGeometry<Scalar> geometry(centers, origin, tiles);
-  const DenseRows<Scalar> rows(centers.data(), centers.rows(), centers.cols(),
-                               Eigen::OuterStride<>(centers.cols()));
+  const AnyRows<Scalar> rows(DenseRows<Scalar>(centers.data(), centers.rows(), centers.cols(),
+                                               Eigen::OuterStride<>(centers.cols())));
   Vector<float> half(centers.rows());
   for_each_nearest<true>(rows, tiles, n_threads, [&](Index k, const Nearest<Scalar>& nearest) {
     // The nearest is the centre itself, or by rounding another one as near.

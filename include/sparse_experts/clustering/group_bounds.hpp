@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/bounds.hpp>
 #include <sparse_experts/clustering/center_groups.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
@@ -95,8 +96,8 @@ class GroupStep {
     separations_.setZero(n_centers, n_groups_ * bounds_per_group_);
     if (!use_separations_) return;
     const CenterGeometry<Scalar> geometry(centers, problem_.origin, tiles_);
-    const DenseRows<Scalar> rows(centers.data(), n_centers, centers.cols(),
-                                 Eigen::OuterStride<>(centers.cols()));
+    const AnyRows<Scalar> rows(
+        DenseRows<Scalar>(centers.data(), n_centers, centers.cols(), Eigen::OuterStride<>(centers.cols())));
     parallel_blocks(n_centers, row_chunk, problem_.n_threads, [&](const Block& block) {
       ScoreScratch<Scalar> scores = make_score_scratch<Scalar>();
       Index ids[row_chunk];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/kmeans_init.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
@@ -94,7 +95,10 @@ class KMeans {
       detail::CenterTiles<Scalar> tiles;
       tiles.pack(centers_, origin_);
       IndexVector labels(rows.rows());
-      detail::assign_nearest(rows, tiles, labels.data(), options_.n_threads);
+      if constexpr (std::is_constructible_v<detail::AnyRows<Scalar>, decltype(rows)>)
+        detail::assign_nearest(detail::AnyRows<Scalar>(rows), tiles, labels.data(), options_.n_threads);
+      else
+        detail::assign_nearest(rows, tiles, labels.data(), options_.n_threads);
       return labels;
     });
   }
@@ -175,14 +179,17 @@ class KMeans {
     check_options(x.rows(), weights);
     detail::with_rows(x, [&](const auto& rows) {
       detail::check_finite(rows, "X");
-      if constexpr (!detail::is_sparse<std::decay_t<decltype(rows)>>) {
-        using Packed = detail::PackedRows<Scalar>;
-        if (Packed::worthwhile(rows)) {
-          const Packed packed(rows, options_.n_threads);
-          return fit_rows(packed.rows(), initial, weights);
+      using Rows = std::decay_t<decltype(rows)>;
+      if constexpr (std::is_same_v<Rows, DenseRows<Scalar>>) {
+        if (detail::PackedRows<Scalar>::worthwhile(rows)) {
+          const detail::PackedRows<Scalar> packed(rows, options_.n_threads);
+          return fit_rows(detail::AnyRows<Scalar>(packed.rows()), initial, weights);
         }
       }
-      fit_rows(rows, initial, weights);
+      if constexpr (std::is_constructible_v<detail::AnyRows<Scalar>, const Rows&>)
+        fit_rows(detail::AnyRows<Scalar>(rows), initial, weights);
+      else
+        fit_rows(rows, initial, weights);
     });
     return convergence_;
   }

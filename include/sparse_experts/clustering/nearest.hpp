@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/narrow_nearest.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/clustering/simd.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -73,14 +75,27 @@ inline void merge_scores(const Scalar* scores, const std::int32_t* ids, Nearest<
   }
 }
 
-/// best[t] = nearest centre of row rows[t], t < count <= row_chunk. `x` is DenseRows or SparseRows; the
-/// centres are packed in their order.
+/// The rows as dense ones, if they are.
+template <class Scalar>
+const DenseRows<Scalar>* dense_rows(const DenseRows<Scalar>& x) {
+  return &x;
+}
+template <class Scalar, class StorageIndex>
+const DenseRows<Scalar>* dense_rows(const SparseRows<Scalar, StorageIndex>&) {
+  return nullptr;
+}
+template <class Scalar>
+const DenseRows<Scalar>* dense_rows(const AnyRows<Scalar>& x) {
+  return x.is_dense() ? &x.dense() : nullptr;
+}
+
+/// best[t] = nearest centre of row rows[t], t < count <= row_chunk. `x` is DenseRows, SparseRows or AnyRows;
+/// the centres are packed in their order.
 template <bool with_second, class Rows, class Scalar>
 void nearest_centers(const Rows& x, Index count, const Index* rows, const CenterTiles<Scalar>& tiles,
                      ScoreScratch<Scalar>& scratch, Nearest<Scalar>* best) {
-  if constexpr (!is_sparse<Rows>) {
-    if (x.cols() <= narrow_features) return narrow_nearest<with_second>(x, count, rows, tiles, best);
-  }
+  if (const auto* dense = dense_rows(x); dense != nullptr && x.cols() <= narrow_features)
+    return narrow_nearest<with_second>(*dense, count, rows, tiles, best);
   std::fill(best, best + count, Nearest<Scalar>());
   for (const auto& panel : tiles.panels()) {
     panel_scores(x, count, rows, tiles, panel, scratch.data());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
-#include <sparse_experts/clustering/dense_dots.hpp>
 #include <sparse_experts/clustering/simd.hpp>
 #include <sparse_experts/clustering/sparse_dots.hpp>
 #include <sparse_experts/core/types.hpp>

@@ -22,6 +22,8 @@ struct RowCursor {
   const StorageIndex* column;
   const StorageIndex* end;
   Scalar* out;
+
+  bool operator<(const RowCursor& other) const { return end - column < other.end - other.column; }
 };
 
 /// Takes the entries of `row` at features below `limit`; goes on from the sums in row.out if `resume`.
@@ -81,8 +83,7 @@ void chunk_dots(const SparseRows<Scalar, StorageIndex>& x, Index count, const In
   }
   if constexpr (n_vectors <= 3) {
     constexpr std::size_t step = n_vectors == 1 ? 4 : 2;
-    std::sort(cursors, cursors + count,
-              [](const auto& a, const auto& b) { return a.end - a.column < b.end - b.column; });
+    std::sort(cursors, cursors + count);
     Index t = 0;
     for (; t + static_cast<Index>(step) <= count; t += static_cast<Index>(step))
       add_interleaved<n_vectors, step>(cursors + t, panel);
