@@ -204,6 +204,31 @@ TEST(KMeans, FewerDistinctRowsThanClustersEndsWithZeroInertia) {
   EXPECT_EQ(km.inertia(), 0);
 }
 
+// 25 blobs far from each other: D^2 seeding finds all of them, where random rows do not.
+TEST(KMeans, SeedingFindsSeparatedBlobs) {
+  const Index k = 25, n = 1500;
+  se::Random random(6);
+  se::RowMatrix<float> x(n, 3);
+  for (Index i = 0; i < n; ++i) {
+    const Index blob = i % k, place[3] = {blob % 5, blob / 5, blob % 3};
+    for (Index j = 0; j < 3; ++j)
+      x(i, j) = static_cast<float>(100 * static_cast<double>(place[j]) + 0.1 * random.normal());
+  }
+  for (const auto init : {se::KMeansInit::kmeans_plus_plus, se::KMeansInit::kmeans_parallel})
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
+      se::KMeans<float> km({.n_clusters = k, .tol = 0, .seed = seed, .init = init});
+      km.fit(x);
+      EXPECT_LT(km.inertia(), 2.0 * static_cast<double>(n) * 3 * 0.01) << seed;
+      for (const int threads : {2, 5}) {
+        se::KMeans<float> again(
+            {.n_clusters = k, .tol = 0, .seed = seed, .init = init, .n_threads = threads});
+        again.fit(x);
+        EXPECT_EQ(again.labels(), km.labels());
+        EXPECT_TRUE((again.centers().array() == km.centers().array()).all());
+      }
+    }
+}
+
 TEST(KMeans, AsManyClustersAsRows) {
   const se::RowMatrix<double> x = mixture(20, 3, 4, 8, 1.0);
   se::KMeans<double> km({.n_clusters = 20, .tol = 0});

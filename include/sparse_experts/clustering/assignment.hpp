@@ -7,17 +7,18 @@
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/lloyd.hpp>
 #include <sparse_experts/clustering/narrow_nearest.hpp>
-#include <sparse_experts/core/samples.hpp>
+#include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/core/types.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
 namespace sparse_experts::detail {
 
-/// The assignment step of a start: one of the variants, or `automatic`, which chooses one by shape and takes
-/// it up when bounds begin to pay. All of them return the same labels, so changing over is free to happen at
-/// any time.
+/// The assignment step of a start: one of the variants, or `automatic`, which computes every distance until
+/// the labels settle, then keeps bounds, and pauses them while they exclude next to nothing. All variants
+/// return the same labels, so changing over is free to happen at any time.
 template <class Problem>
 class Assignment {
  public:
@@ -25,45 +26,63 @@ class Assignment {
 
   Assignment(const Problem& problem, Index n_clusters, KMeansAlgorithm wanted)
       : problem_(problem),
-        wanted_(wanted == KMeansAlgorithm::automatic ? choose(problem, n_clusters) : wanted),
-        patient_(wanted == KMeansAlgorithm::automatic && wanted_ != KMeansAlgorithm::lloyd),
+        automatic_(wanted == KMeansAlgorithm::automatic),
+        variant_(automatic_ ? choose(problem, n_clusters) : wanted),
+        pause_(automatic_ ? 1 : 0),
         lloyd_(problem) {}
 
   /// See LloydStep. `share_changed`: of the labels, in the call before.
   void assign(const RowMatrix<Scalar>& centers, const Vector<double>& drift, double share_changed,
               Labels& labels) {
-    const bool bounded = wanted_ != KMeansAlgorithm::lloyd && (!patient_ || share_changed < settled);
-    if (!bounded) return lloyd_.assign(centers, drift, labels);
-    patient_ = false;
-    const bool fresh = !hamerly_ && !groups_;
-    if (wanted_ == KMeansAlgorithm::hamerly) {
-      if (fresh) hamerly_.emplace(problem_);
-      hamerly_->assign(centers, fresh ? Vector<double>() : drift, labels);
+    if (pause_ > 0) --pause_;
+    if (automatic_ && !running_ && share_changed > settled()) pause_ = std::max(pause_, 1);
+    if (variant_ == KMeansAlgorithm::lloyd || pause_ > 0) return lloyd_.assign(centers, drift, labels);
+
+    const std::int64_t before = evaluations();
+    const Vector<double> moved = running_ ? drift : Vector<double>();
+    if (variant_ == KMeansAlgorithm::hamerly) {
+      if (!hamerly_) hamerly_.emplace(problem_);
+      hamerly_->assign(centers, moved, labels);
     } else {
-      if (fresh) groups_.emplace(problem_, wanted_ == KMeansAlgorithm::elkan);
-      groups_->assign(centers, fresh ? Vector<double>() : drift, labels);
+      if (!groups_) groups_.emplace(problem_, variant_ == KMeansAlgorithm::elkan);
+      groups_->assign(centers, moved, labels);
     }
+    const double all = static_cast<double>(problem_.x.rows()) * static_cast<double>(centers.rows());
+    const bool useless = automatic_ && running_ && static_cast<double>(evaluations() - before) > 0.85 * all;
+    running_ = !useless;
+    if (useless) pause_ = 5;
   }
 
   void forget(Index i) {
-    if (hamerly_) hamerly_->forget(i);
-    if (groups_) groups_->forget(i);
+    if (running_ && hamerly_) hamerly_->forget(i);
+    if (running_ && groups_) groups_->forget(i);
   }
   std::int64_t evaluations() const {
     return lloyd_.evaluations() + (hamerly_ ? hamerly_->evaluations() : 0) +
            (groups_ ? groups_->evaluations() : 0);
   }
-  KMeansAlgorithm algorithm() const { return wanted_; }
+  KMeansAlgorithm algorithm() const { return variant_; }
 
  private:
-  /// Share of changed labels below which `automatic` begins to keep bounds.
-  static constexpr double settled = 0.2;
+  /// Share of changed labels below which keeping bounds begins to pay.
+  double settled() const { return problem_.x.cols() <= narrow_features ? 0.6 : 0.25; }
 
-  static KMeansAlgorithm choose(const Problem&, Index) { return KMeansAlgorithm::lloyd; }
+  /// Bounds per centre pay where a distance is dear, there are many per sample and the bounds fit in 1 GB;
+  /// else one bound per sample does.
+  static KMeansAlgorithm choose(const Problem& problem, Index n_clusters) {
+    constexpr double most_bounds = 256e6;
+    if (n_clusters < 3) return KMeansAlgorithm::lloyd;
+    const bool many_bounds =
+        dense_rows(problem.x) != nullptr && problem.x.cols() >= 384 && n_clusters >= 48 &&
+        static_cast<double>(problem.x.rows()) * static_cast<double>(n_clusters) < most_bounds;
+    return many_bounds ? KMeansAlgorithm::elkan : KMeansAlgorithm::hamerly;
+  }
 
   const Problem& problem_;
-  KMeansAlgorithm wanted_;
-  bool patient_;
+  bool automatic_;
+  KMeansAlgorithm variant_;
+  int pause_;             // calls left without bounds
+  bool running_ = false;  // the bounds are those of the call before
   LloydStep<Problem> lloyd_;
   std::optional<HamerlyStep<Problem>> hamerly_;
   std::optional<GroupStep<Problem>> groups_;
