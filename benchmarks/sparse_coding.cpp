@@ -101,6 +101,7 @@ void shapes_single(benchmark::internal::Benchmark* b) { b->Args({64, 1})->Args({
 
 BENCHMARK(BM_SparseCoder<double, SparseCoderAlgorithm::active_set>)->Apply(shapes)->UseRealTime();
 BENCHMARK(BM_SparseCoder<float, SparseCoderAlgorithm::active_set>)->Apply(shapes)->UseRealTime();
+BENCHMARK(BM_SparseCoder<double, SparseCoderAlgorithm::homotopy>)->Apply(shapes_single)->UseRealTime();
 BENCHMARK(BM_SparseCoder<double, SparseCoderAlgorithm::coordinate_descent>)
     ->Apply(shapes_single)
     ->UseRealTime();

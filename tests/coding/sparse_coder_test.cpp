@@ -13,9 +13,9 @@ using se::SparseCoderAlgorithm;
 
 namespace {
 
-constexpr SparseCoderAlgorithm algorithms[] = {SparseCoderAlgorithm::automatic,
-                                               SparseCoderAlgorithm::coordinate_descent,
-                                               SparseCoderAlgorithm::active_set};
+constexpr SparseCoderAlgorithm algorithms[] = {
+    SparseCoderAlgorithm::automatic, SparseCoderAlgorithm::coordinate_descent,
+    SparseCoderAlgorithm::active_set, SparseCoderAlgorithm::homotopy};
 
 template <class Scalar_, bool Positive>
 struct Case {

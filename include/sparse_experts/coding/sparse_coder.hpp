@@ -7,6 +7,7 @@
 #include <sparse_experts/coding/coordinate_code.hpp>
 #include <sparse_experts/coding/encode_rows.hpp>
 #include <sparse_experts/coding/gram_code.hpp>
+#include <sparse_experts/coding/homotopy_code.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/samples.hpp>
@@ -21,7 +22,8 @@ namespace sparse_experts {
 enum class SparseCoderAlgorithm {
   automatic,           ///< active_set; coordinate_descent where a support outgrows 256 atoms
   coordinate_descent,  ///< cyclic coordinate descent on the Gram with active lists
-  active_set           ///< feature-sign search: exact in about as many steps as the code has non-zeros
+  active_set,          ///< feature-sign search: exact in about as many steps as the code has non-zeros
+  homotopy             ///< LARS with drops: exact, follows the solution from alpha_max down to alpha
 };
 
 /// Options of SparseCoder.
@@ -57,6 +59,7 @@ class SparseCoder {
     detail::CodeState<Scalar> state;
     detail::CoordinateWorkspace<Scalar> coordinate;
     detail::ActiveSetWorkspace<Scalar> active_set;
+    detail::HomotopyWorkspace<Scalar> homotopy;
   };
 
   template <class Derived>
@@ -80,10 +83,12 @@ class SparseCoder {
   Index n_features() const { return dictionary_.cols(); }
 
   Workspace workspace() const {
-    return {detail::SampleBuffer<Scalar>(n_features()), Vector<Scalar>::Zero(atoms_.padded()),
+    return {detail::SampleBuffer<Scalar>(n_features()),
+            Vector<Scalar>::Zero(atoms_.padded()),
             detail::CodeState<Scalar>(n_components(), atoms_.padded()),
             detail::CoordinateWorkspace<Scalar>(n_components()),
-            detail::ActiveSetWorkspace<Scalar>(std::min<Index>(256, rank()))};
+            detail::ActiveSetWorkspace<Scalar>(std::min<Index>(256, rank())),
+            detail::HomotopyWorkspace<Scalar>(atoms_.padded())};
   }
 
   /// Codes of the rows of X (n x p; dense or sparse, any storage order) as n x k compressed rows. The same
@@ -157,7 +162,10 @@ class SparseCoder {
     bool warm = false;
     if (options_.algorithm != SparseCoderAlgorithm::coordinate_descent) {
       const Convergence result =
-          detail::active_set_code<Positive>(problem, c, squared_norm, work.active_set, work.state);
+          options_.algorithm == SparseCoderAlgorithm::homotopy
+              ? detail::homotopy_code<Positive>(problem, c, squared_norm, work.active_set, work.homotopy,
+                                                work.state)
+              : detail::active_set_code<Positive>(problem, c, squared_norm, work.active_set, work.state);
       if (result.status != Status::max_iter || result.n_iter >= options_.max_iter) return result;
       warm = true;
     }
