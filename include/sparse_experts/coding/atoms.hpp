@@ -53,24 +53,13 @@ class Atoms {
 
   /// out = D x for one sample given by its non-zeros; out has padded() entries.
   void correlate(const SparseSample<Scalar>& x, Scalar* out) const {
-    using Vec = typename Lanes<Scalar>::Type;
-    constexpr Index w = lane_width<Scalar>;
-    for (Index panel = 0; panel < padded_; panel += width) {
-      const Scalar* base = data_.data() + panel * p_;
-      Vec a{}, b{}, c{}, d{};
-      for (Index i = 0; i < x.size; ++i) {
-        const Scalar* row = base + static_cast<Index>(x.feature[i]) * width;
-        const Scalar v = x.value[i];
-        a += v * lanes(row);
-        b += v * lanes(row + w);
-        c += v * lanes(row + 2 * w);
-        d += v * lanes(row + 3 * w);
-      }
-      lanes(out + panel) = a;
-      lanes(out + panel + w) = b;
-      lanes(out + panel + 2 * w) = c;
-      lanes(out + panel + 3 * w) = d;
-    }
+    for (Index panel = 0; panel < padded_; panel += width) correlate_panel(x, panel, out + panel);
+  }
+  /// The same for several samples, row i of out (stride padded()) = D x_i; each panel passes through the
+  /// cache once.
+  void correlate(const SparseSample<Scalar>* x, Index n_samples, Scalar* out) const {
+    for (Index panel = 0; panel < padded_; panel += width)
+      for (Index i = 0; i < n_samples; ++i) correlate_panel(x[i], panel, out + i * padded_ + panel);
   }
 
   /// Row i of out (stride padded()) = D x_i for n_rows dense samples of the given stride.
@@ -107,6 +96,25 @@ class Atoms {
   }
 
  private:
+  void correlate_panel(const SparseSample<Scalar>& x, Index panel, Scalar* out) const {
+    using Vec = typename Lanes<Scalar>::Type;
+    constexpr Index w = lane_width<Scalar>;
+    const Scalar* base = data_.data() + panel * p_;
+    Vec a{}, b{}, c{}, d{};
+    for (Index i = 0; i < x.size; ++i) {
+      const Scalar* row = base + static_cast<Index>(x.feature[i]) * width;
+      const Scalar v = x.value[i];
+      a += v * lanes(row);
+      b += v * lanes(row + w);
+      c += v * lanes(row + 2 * w);
+      d += v * lanes(row + 3 * w);
+    }
+    lanes(out) = a;
+    lanes(out + w) = b;
+    lanes(out + 2 * w) = c;
+    lanes(out + 3 * w) = d;
+  }
+
   template <std::size_t Rows>
   void correlate_group(const Scalar* x, Index stride, Index panel, Scalar* out) const {
     using Vec = typename Lanes<Scalar>::Type;

@@ -19,39 +19,45 @@
 /// What all encoders share: samples in, compressed rows of codes out.
 namespace sparse_experts::detail {
 
-/// Holds the non-zeros of one sample; allocates only when it is made.
+/// Holds the non-zeros of up to `n_samples` samples; allocates only when it is made.
 template <class Scalar>
 class SampleBuffer {
  public:
-  explicit SampleBuffer(Index n_features = 0)
-      : feature_(static_cast<std::size_t>(n_features)), value_(static_cast<std::size_t>(n_features)) {}
+  explicit SampleBuffer(Index n_features = 0, Index n_samples = 1)
+      : n_features_(n_features),
+        feature_(static_cast<std::size_t>(n_features * n_samples)),
+        value_(static_cast<std::size_t>(n_features * n_samples)) {}
 
+  /// The non-zeros of a dense sample, kept in place `slot`.
   template <class X>
-  SparseSample<Scalar> gather(const X& x) {
-    std::size_t size = 0;
+  SparseSample<Scalar> gather(const X& x, Index slot = 0) {
+    int* feature = feature_.data() + slot * n_features_;
+    Scalar* value = value_.data() + slot * n_features_;
+    Index size = 0;
     for (Index f = 0; f < x.size(); ++f) {
       const Scalar v = x[f];
-      feature_[size] = static_cast<int>(f);
-      value_[size] = v;
+      feature[size] = static_cast<int>(f);
+      value[size] = v;
       size += v != Scalar(0);
     }
-    return {feature_.data(), value_.data(), static_cast<Index>(size)};
+    return {feature, value, size};
   }
-  /// Row i of a compressed sparse matrix.
+  /// Row i of a compressed sparse matrix, bound where its indices are int.
   template <class Rows>
-  SparseSample<Scalar> gather_row(const Rows& x, Index i) {
+  SparseSample<Scalar> gather_row(const Rows& x, Index i, Index slot = 0) {
     const auto begin = x.outerIndexPtr()[i];
     const Index size = x.outerIndexPtr()[i + 1] - begin;
     if constexpr (std::is_same_v<typename Rows::StorageIndex, int>) {
       return {x.innerIndexPtr() + begin, x.valuePtr() + begin, size};
     } else {
-      for (Index e = 0; e < size; ++e)
-        feature_[static_cast<std::size_t>(e)] = static_cast<int>(x.innerIndexPtr()[begin + e]);
-      return {feature_.data(), x.valuePtr() + begin, size};
+      int* feature = feature_.data() + slot * n_features_;
+      for (Index e = 0; e < size; ++e) feature[e] = static_cast<int>(x.innerIndexPtr()[begin + e]);
+      return {feature, x.valuePtr() + begin, size};
     }
   }
 
  private:
+  Index n_features_;
   std::vector<int> feature_;
   std::vector<Scalar> value_;
 };
@@ -60,7 +66,7 @@ inline double sum_of_parts(const std::array<double, 8>& part) {
   return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
-/// |x|^2 in double: eight sums by the feature modulo 8, so that dense and sparse samples give the same bits.
+/// |x|^2 in double: eight sums by the feature modulo 8, so that stored zeros change no bit.
 template <class Scalar>
 double squared_norm(const SparseSample<Scalar>& x) {
   std::array<double, 8> part{};
@@ -70,19 +76,6 @@ double squared_norm(const SparseSample<Scalar>& x) {
   }
   return sum_of_parts(part);
 }
-template <class Scalar>
-double squared_norm(const Scalar* x, Index p) {
-  std::array<double, 8> part{};
-  Index f = 0;
-  for (; f + 8 <= p; f += 8)
-    for (std::size_t q = 0; q < 8; ++q) {
-      const auto v = static_cast<double>(x[f + static_cast<Index>(q)]);
-      part[q] += v * v;
-    }
-  for (std::size_t q = 0; f < p; ++f, ++q) part[q] += static_cast<double>(x[f]) * static_cast<double>(x[f]);
-  return sum_of_parts(part);
-}
-
 /// Rows of codes under construction; entries of a row are pushed in ascending order.
 template <class Scalar>
 struct CodeRows {
@@ -135,37 +128,37 @@ SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, i
   const auto n_workers = static_cast<std::size_t>(
       std::max<Index>(1, std::min(resolve_threads(n_threads), block_count(n, code_block))));
   std::vector<Vector<Scalar>> buffers(n_workers);
-  std::vector<SampleBuffer<Scalar>> samples(n_workers, SampleBuffer<Scalar>(p));
+  std::vector<SampleBuffer<Scalar>> samples(n_workers);
   parallel_blocks(n, code_block, n_threads, [&](const Block& block) {
     Vector<Scalar>& buffer = buffers[static_cast<std::size_t>(block.worker)];
     SampleBuffer<Scalar>& sample = samples[static_cast<std::size_t>(block.worker)];
-    buffer.resize(batch * atoms.padded());
+    if (buffer.size() == 0) {
+      buffer.resize(batch * atoms.padded());
+      sample = SampleBuffer<Scalar>(p, batch);
+    }
     CodeRows<Scalar>& sink = blocks[static_cast<std::size_t>(block.id)];
     sink.end.reserve(static_cast<std::size_t>(block.size()));
+    std::array<SparseSample<Scalar>, static_cast<std::size_t>(batch)> gathered;
     std::array<double, static_cast<std::size_t>(batch)> norms;
     for (Index first = block.begin; first < block.end; first += batch) {
       const Index size = std::min(batch, block.end - first);
+      Index stored = 0;
+      for (Index i = 0; i < size; ++i) {
+        SparseSample<Scalar>& row = gathered[static_cast<std::size_t>(i)];
+        if constexpr (is_sparse<Rows>)
+          row = sample.gather_row(x, first + i, i);
+        else
+          row = sample.gather(x.row(first + i), i);
+        norms[static_cast<std::size_t>(i)] = squared_norm(row);
+        stored += row.size;
+      }
       bool grouped = false;
       if constexpr (!is_sparse<Rows>) {
-        Index stored = 0;
-        for (Index i = 0; i < size; ++i) stored += (x.row(first + i).array() != Scalar(0)).count();
-        grouped = 4 * stored > size * p;
-        if (grouped) {
+        grouped = 3 * stored > size * p;
+        if (grouped)
           atoms.correlate_rows(x.data() + first * x.outerStride(), x.outerStride(), size, buffer.data());
-          for (Index i = 0; i < size; ++i)
-            norms[static_cast<std::size_t>(i)] = squared_norm(x.data() + (first + i) * x.outerStride(), p);
-        }
       }
-      if (!grouped)
-        for (Index i = 0; i < size; ++i) {
-          SparseSample<Scalar> row;
-          if constexpr (is_sparse<Rows>)
-            row = sample.gather_row(x, first + i);
-          else
-            row = sample.gather(x.row(first + i));
-          atoms.correlate(row, buffer.data() + i * atoms.padded());
-          norms[static_cast<std::size_t>(i)] = squared_norm(row);
-        }
+      if (!grouped) atoms.correlate(gathered.data(), size, buffer.data());
       for (Index i = 0; i < size; ++i) {
         body(buffer.data() + i * atoms.padded(), norms[static_cast<std::size_t>(i)], first + i, block, sink);
         sink.end_row();
