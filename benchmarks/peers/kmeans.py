@@ -7,13 +7,15 @@ of iterations. Runs are interleaved; medians; inertia is recomputed here in doub
 
 Needs scikit-learn, threadpoolctl, Debian's libfaiss-dev and libdlib-dev, g++.
 """
-import argparse, gzip, os, subprocess, sys, tempfile, time
+import argparse, gzip, os, subprocess, tempfile, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--runs", type=int, default=3)
 parser.add_argument("--cases", nargs="*", default=["mnist10", "mnist100", "mnist1000", "mnist100-double", "birch1"])
 parser.add_argument("--peers", nargs="*", default=["sklearn-lloyd", "sklearn-elkan", "faiss", "dlib"])
+parser.add_argument("--ours", nargs="*", default=["automatic", "lloyd", "hamerly", "elkan", "yinyang"])
+parser.add_argument("--driver", help="kmeans_driver already built")
 args = parser.parse_args()
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = str(args.threads)
@@ -24,10 +26,11 @@ from sklearn.cluster import KMeans
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.environ["SPARSE_EXPERTS_DATA"]
 TMP = tempfile.mkdtemp()
-DRIVER = os.path.join(TMP, "driver")
-subprocess.run(["g++", "-std=c++20", "-O3", "-march=native", "-DNDEBUG", "-fopenmp", "-I", os.path.join(HERE, "../../include"),
-                "-isystem", "/usr/include/eigen3", os.path.join(HERE, "kmeans_driver.cpp"), "-o", DRIVER, "-lfaiss", "-ldlib",
-                "-lopenblas"], check=True)
+DRIVER = args.driver or os.path.join(TMP, "driver")
+if not args.driver:
+    subprocess.run(["g++", "-std=c++20", "-O3", "-march=native", "-DNDEBUG", "-fopenmp", "-I", os.path.join(HERE, "../../include"),
+                    "-isystem", "/usr/include/eigen3", os.path.join(HERE, "kmeans_driver.cpp"), "-o", DRIVER, "-lfaiss", "-ldlib",
+                    "-lopenblas"], check=True)
 
 
 def mnist():
@@ -70,7 +73,7 @@ for case in args.cases:
     files = os.path.join(TMP, "x"), os.path.join(TMP, "c")
     X.tofile(files[0])
     C0.tofile(files[1])
-    who = ["automatic", "lloyd", "hamerly", "elkan", "yinyang"] + [
+    who = args.ours + [
         peer for peer in args.peers if not (peer == "faiss" and kind == np.float64) and
         not (peer == "dlib" and case == "mnist1000") and not (peer == "sklearn-elkan" and case == "mnist1000")]
     results = {name: [] for name in who}
@@ -78,7 +81,7 @@ for case in args.cases:
         for name in who:
             results[name].append(run(name, X, C0, iterations, files))
     print(f"\n{case}: {X.shape[0]} x {X.shape[1]} {X.dtype}, K = {K}, at most {iterations} iterations, {args.threads} thread(s)")
-    best = min(np.median([t for t, _, _ in results[name]]) for name in who if name in args.peers)
+    best = min([np.median([t for t, _, _ in results[name]]) for name in who if name in args.peers] or [np.nan])
     for name in who:
         seconds = np.median([t for t, _, _ in results[name]])
         _, n_iter, C = results[name][-1]
