@@ -23,6 +23,8 @@
 #include <sparse_experts/linear/elastic_net.hpp>
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/lasso.hpp>
+#include <sparse_experts/linear/lasso_cv.hpp>
+#include <sparse_experts/linear/path.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
 #include <sparse_experts/model_selection/metrics.hpp>
 #include <sparse_experts/model_selection/split.hpp>

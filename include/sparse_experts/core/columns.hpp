@@ -100,17 +100,22 @@ void column_axpy(const D& design, Index j, double a, const double* weights, doub
   }
 }
 
+/// Work below some ten microseconds is not worth waking other threads for.
+inline int threads_for(Index work, int n_threads) { return work < 100000 ? 1 : n_threads; }
+
 /// out_j = x_j' r for all columns: one pass over X, blocks of columns in parallel.
 template <Design D>
 void column_dots(const D& design, const Vector<double>& r, Vector<double>& out, int n_threads) {
   out.resize(design.cols());
-  parallel_blocks(design.cols(), 64, n_threads, [&](const Block& block) {
-    if constexpr (std::is_same_v<D, DenseColumns<double>>)
-      out.segment(block.begin, block.size()).noalias() =
-          design.matrix().middleCols(block.begin, block.size()).transpose() * r;
-    else
-      for (Index j = block.begin; j < block.end; ++j) out[j] = column_dot(design, j, r.data());
-  });
+  parallel_blocks(design.cols(), 64, threads_for(design.rows() * design.cols(), n_threads),
+                  [&](const Block& block) {
+                    if constexpr (std::is_same_v<D, DenseColumns<double>>)
+                      out.segment(block.begin, block.size()).noalias() =
+                          design.matrix().middleCols(block.begin, block.size()).transpose() * r;
+                    else
+                      for (Index j = block.begin; j < block.end; ++j)
+                        out[j] = column_dot(design, j, r.data());
+                  });
 }
 
 }  // namespace sparse_experts::detail

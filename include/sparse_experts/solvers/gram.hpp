@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/inner_products.hpp>
@@ -40,13 +41,14 @@ void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
   const Index n = problem.rows(), p = problem.cols();
   constexpr Index panel_rows = 512, block_size = 64;
   gram = Matrix<double>::Zero(p, p);
+  const int n_threads = threads_for(n * p, problem.n_threads());
   Matrix<double> panel(std::min(n, panel_rows), p);
   const Vector<double>& weights = problem.weights();
   const double uniform = 1 / std::sqrt(static_cast<double>(n));
   const Vector<double> roots = weights.cwiseSqrt();
   for (Index top = 0; top < n; top += panel_rows) {
     const Index rows = std::min(panel_rows, n - top);
-    parallel_blocks(p, block_size, problem.n_threads(), [&](const Block& block) {
+    parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
       for (Index j = block.begin; j < block.end; ++j) {
         const auto* x = problem.design().column(j) + top;
         const double center = problem.mean()[j], scale = problem.scale()[j];
@@ -58,7 +60,7 @@ void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
           for (Index i = 0; i < rows; ++i) out[i] = (static_cast<double>(x[i]) - center) * (scale * uniform);
       }
     });
-    parallel_blocks(p, block_size, problem.n_threads(), [&](const Block& block) {
+    parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
       inner_products(panel.data(), panel.rows(), block.end, panel.col(block.begin).data(), panel.rows(),
                      block.size(), rows, gram.col(block.begin).data(), p, top > 0);
     });

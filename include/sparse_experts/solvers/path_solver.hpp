@@ -6,7 +6,9 @@
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/coordinate_descent.hpp>
 #include <sparse_experts/solvers/evaluation.hpp>
+#include <sparse_experts/solvers/fista.hpp>
 #include <sparse_experts/solvers/gram.hpp>
+#include <sparse_experts/solvers/lars.hpp>
 #include <sparse_experts/solvers/lasso_solver.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
@@ -29,6 +31,8 @@ class PathSolver {
       gram_.emplace(make_gram(problem), problem.squared_norm());
     else if (kind_ == LassoSolver::working_set)
       sets_.emplace(problem);
+    else if (kind_ == LassoSolver::lars)
+      homotopy_.emplace(problem);
   }
 
   LassoSolver kind() const { return kind_; }
@@ -50,6 +54,8 @@ class PathSolver {
       first_ = false;
       return solution;
     }
+    if (homotopy_) return homotopy_->solve(penalty, stop);
+    if (kind_ == LassoSolver::fista) return fista(*problem_, penalty, stop, std::move(w));
     if (!sets_) return coordinate_descent(*problem_, penalty, stop, std::move(w));
     const bool measured = evaluation_.has_value();
     if (!measured) evaluation_.emplace(*problem_, penalty);
@@ -62,7 +68,7 @@ class PathSolver {
     const double n = static_cast<double>(problem.rows()), p = static_cast<double>(problem.cols());
     if (p <= 64) return LassoSolver::gram;
     const bool small = p <= 4096 && p <= 0.3 * n;
-    if (small && detail::dense_columns<D> && p <= 40.0 * (10.0 + 2.0 * static_cast<double>(n_solves - 1)))
+    if (small && detail::dense_columns<D> && p <= 80.0 * (10.0 + 2.0 * static_cast<double>(n_solves - 1)))
       return LassoSolver::gram;
     return LassoSolver::working_set;
   }
@@ -72,6 +78,7 @@ class PathSolver {
   LassoSolver kind_;
   std::optional<GramSolver> gram_;
   std::optional<WorkingSetSolver<D>> sets_;
+  std::optional<Homotopy<D>> homotopy_;
   std::optional<Evaluation<D>> evaluation_;
   bool first_ = true;
 };

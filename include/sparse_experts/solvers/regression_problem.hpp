@@ -131,7 +131,8 @@ class RegressionProblem {
     const Vector<double> omega =
         weights_.size() > 0 ? weights_ : Vector<double>(Vector<double>::Constant(rows(), 1 / n));
     const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n));
-    detail::parallel_blocks(p, 64, options_.n_threads, [&](const detail::Block& block) {
+    const int n_threads = detail::threads_for(rows() * p, options_.n_threads);
+    detail::parallel_blocks(p, 64, n_threads, [&](const detail::Block& block) {
       for (Index j = block.begin; j < block.end; ++j) {
         const double m = detail::column_dot(*design_, j, omega.data());
         const double center = options_.fit_intercept ? m : 0;

@@ -82,7 +82,8 @@ class WorkingGram {
     const double uniform = 1 / std::sqrt(static_cast<double>(n));
     const Vector<double> roots = weights.cwiseSqrt();
     constexpr Index block_size = 64;
-    detail::parallel_blocks(size() - old, block_size, problem_->n_threads(), [&](const detail::Block& block) {
+    const int n_threads = detail::threads_for(n * size(), problem_->n_threads());
+    detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       for (Index k = old + block.begin; k < old + block.end; ++k) {
         const Index j = column(k);
         const double scale = problem_->scale()[j], center = problem_->mean()[j];
@@ -96,7 +97,7 @@ class WorkingGram {
       }
     });
     // Block columns of the new part, each down to its diagonal block.
-    detail::parallel_blocks(size() - old, block_size, problem_->n_threads(), [&](const detail::Block& block) {
+    detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       const Index begin = old + block.begin, end = old + block.end;
       detail::inner_products(packed_.data(), n, end, packed_.col(begin).data(), n, end - begin, n,
                              gram.col(begin).data(), gram.rows(), false);
@@ -122,7 +123,9 @@ class WorkingGram {
                                                                                   omega * x};
       });
     // Column k of the Gram's new rows: each row accumulates in a short contiguous vector.
-    detail::parallel_blocks(size(), 32, problem_->n_threads(), [&](const detail::Block& block) {
+    const int n_threads =
+        detail::threads_for(static_cast<Index>(entries.size()) * size(), problem_->n_threads());
+    detail::parallel_blocks(size(), 32, n_threads, [&](const detail::Block& block) {
       Vector<double> sums(count);
       for (Index k = block.begin; k < block.end; ++k) {
         const Index j = column(k);
