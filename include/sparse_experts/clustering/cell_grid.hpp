@@ -205,18 +205,23 @@ class CellWalk {
     }
   }
 
+  /// Cells of row r of grid.rows() near `cell`. For each row the cells asked for must ascend.
+  PointRange cells(std::size_t r, Index cell) {
+    const std::int64_t at = grid_->key(cell) + grid_->rows()[r].step, reach = grid_->rows()[r].reach;
+    const Index n_cells = grid_->n_cells();
+    PointRange& cells = cursors_[r];
+    while (cells.begin < n_cells && grid_->key(cells.begin) < at - reach) ++cells.begin;
+    cells.end = std::max(cells.begin, cells.end);
+    while (cells.end < n_cells && grid_->key(cells.end) <= at + reach) ++cells.end;
+    return cells;
+  }
+
   /// Calls f(row, first cell, end of cells) for each row that has cells near `cell`. Cells must ascend.
   template <class F>
   void visit(Index cell, F&& f) {
-    const std::int64_t key = grid_->key(cell);
-    const Index n_cells = grid_->n_cells();
     for (std::size_t r = 0; r < cursors_.size(); ++r) {
-      const CellGrid::Row& row = grid_->rows()[r];
-      PointRange& cells = cursors_[r];
-      while (cells.begin < n_cells && grid_->key(cells.begin) < key + row.step - row.reach) ++cells.begin;
-      cells.end = std::max(cells.begin, cells.end);
-      while (cells.end < n_cells && grid_->key(cells.end) <= key + row.step + row.reach) ++cells.end;
-      if (cells.begin < cells.end) f(row, cells.begin, cells.end);
+      const PointRange near = cells(r, cell);
+      if (near.begin < near.end) f(grid_->rows()[r], near.begin, near.end);
     }
   }
 

@@ -32,6 +32,8 @@ class DBSCANGrid {
   DBSCANGrid(const CellGrid& grid, double eps, const DBSCANWeights& weights, int n_threads)
       : grid_(grid), squared_eps_(eps * eps), threshold_(weights.threshold), n_threads_(n_threads) {
     for (std::size_t j = 0; j < P; ++j) x_[j] = grid.coordinate(static_cast<Index>(j));
+    points_.resize(at(grid.size()));
+    for (Index k = 0; k < grid.size(); ++k) points_[at(k)] = point_of(x_, k);
     if (weights.values.empty()) return;
     weights_.resize(weights.values.size());
     for (Index k = 0; k < grid.size(); ++k) weights_[at(k)] = weights[grid.sample(k)];
@@ -72,11 +74,16 @@ class DBSCANGrid {
   static constexpr Index cells_per_block = 512;
 
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-  Point point(Index k) const { return point_of(x_, k); }
+  const Point& point(Index k) const { return points_[at(k)]; }
   static Point point_of(const Columns& x, Index k) {
     Point result;
     for (std::size_t j = 0; j < P; ++j) result[j] = x[j][k];
     return result;
+  }
+  static double squared(const Point& a, const Point& b) {
+    double sum = 0;
+    for (std::size_t j = 0; j < P; ++j) sum += (a[j] - b[j]) * (a[j] - b[j]);
+    return sum;
   }
   static double squared(const Point& a, const Columns& x, Index k) {
     double sum = 0;
@@ -93,18 +100,18 @@ class DBSCANGrid {
 
   /// Weight of the points of a run within eps of a; stops soon after `enough`.
   std::int64_t weight_near(const Point& a, PointRange points, std::int64_t enough) const {
-    constexpr Index chunk = 256;
+    constexpr Index chunk = 256, vectors_pay = 48;
     std::int64_t sum = 0;
+    if (!weights_.empty() || points.end - points.begin < vectors_pay) {
+      for (Index k = points.begin; k < points.end && sum < enough; ++k)
+        if (squared(a, point(k)) <= squared_eps_) sum += weights_.empty() ? 1 : weights_[at(k)];
+      return sum;
+    }
     for (Index begin = points.begin; begin < points.end && sum < enough; begin += chunk) {
-      const Index end = std::min(begin + chunk, points.end);
-      if (weights_.empty()) {
-        std::int64_t count = 0;
-        for (Index k = begin; k < end; ++k) count += squared(a, x_, k) <= squared_eps_ ? 1 : 0;
-        sum += count;
-      } else {
-        for (Index k = begin; k < end; ++k)
-          if (squared(a, x_, k) <= squared_eps_) sum += weights_[at(k)];
-      }
+      std::int64_t count = 0;
+      for (Index k = begin; k < std::min(begin + chunk, points.end); ++k)
+        count += squared(a, x_, k) <= squared_eps_ ? 1 : 0;
+      sum += count;
     }
     return sum;
   }
@@ -121,28 +128,34 @@ class DBSCANGrid {
           std::fill(is_core_.begin() + own.begin, is_core_.begin() + own.end, char{1});
           continue;
         }
+        // Rows of cells are looked up when the first sample needs them; most samples need few.
         near.clear();
-        std::int64_t possible = own_weight;
-        walk.visit(cell, [&](const CellGrid::Row& row, Index first, Index end) {
-          const auto add = [&](PointRange points) {
-            if (points.begin == points.end) return;
-            near.push_back(points);
-            possible += weight_of(points);
-          };
-          if (row.step != 0) return add({grid_.start(first), grid_.start(end)});
-          add({grid_.start(first), own.begin});
-          add({own.end, grid_.start(end)});
-        });
-        if (possible < threshold_) continue;
+        std::size_t next_row = 0;
         for (Index k = own.begin; k < own.end; ++k) {
           const Point a = point(k);
           std::int64_t sum = own_weight;
-          for (std::size_t r = 0; r < near.size() && sum < threshold_; ++r)
+          for (std::size_t r = 0; sum < threshold_; ++r) {
+            while (r == near.size() && next_row < grid_.rows().size())
+              add_row(walk, next_row++, cell, own, near);
+            if (r == near.size()) break;
             sum += weight_near(a, near[r], threshold_ - sum);
+          }
           is_core_[at(k)] = sum >= threshold_ ? 1 : 0;
         }
       }
     });
+  }
+  /// Points in row r of the neighbourhood of a cell, its own left out.
+  void add_row(CellWalk& walk, std::size_t r, Index cell, PointRange own,
+               std::vector<PointRange>& near) const {
+    const PointRange cells = walk.cells(r, cell);
+    if (cells.begin == cells.end) return;
+    PointRange points{grid_.start(cells.begin), grid_.start(cells.end)};
+    if (grid_.rows()[r].step == 0) {
+      if (points.begin < own.begin) near.push_back({points.begin, own.begin});
+      points.begin = own.end;
+    }
+    if (points.begin < points.end) near.push_back(points);
   }
 
   /// Cores in the order of the grid, as columns of their own.
@@ -170,14 +183,19 @@ class DBSCANGrid {
       for (Index cell = block.begin; cell < block.end; ++cell) {
         const PointRange own = cores_of(cell, cell + 1);
         if (own.begin == own.end) continue;
-        walk.visit(cell, [&](const CellGrid::Row& row, Index first, Index end) {
-          if (row.step < 0) return;  // each pair of cells once
-          for (Index other = std::max(first, cell + 1); other < end; ++other) {
+        Index root = cells.find(cell);
+        for (std::size_t r = 0; r < grid_.rows().size(); ++r) {
+          if (grid_.rows()[r].step < 0) continue;  // each pair of cells once
+          const PointRange near = walk.cells(r, cell);
+          for (Index other = std::max(near.begin, cell + 1); other < near.end; ++other) {
             const PointRange theirs = cores_of(other, other + 1);
-            if (theirs.begin == theirs.end || cells.find(cell) == cells.find(other)) continue;
-            if (any_within(own, theirs, kept_a, kept_b)) cells.unite(cell, other);
+            if (theirs.begin == theirs.end || cells.find(other) == root) continue;
+            root = cells.find(cell);  // another thread may have moved it
+            if (cells.find(other) == root || !any_within(own, theirs, kept_a, kept_b)) continue;
+            cells.unite(cell, other);
+            root = cells.find(cell);
           }
-        });
+        }
       }
     });
   }
@@ -281,6 +299,7 @@ class DBSCANGrid {
   std::int64_t threshold_;
   int n_threads_;
   Columns x_;
+  std::vector<Point> points_;          // the same, point by point: short runs are read faster
   std::vector<std::int64_t> weights_;  // by point of the grid; empty: ones
   std::vector<char> is_core_;          // by point of the grid
   std::vector<Index> core_starts_;     // by cell, into the cores
