@@ -17,6 +17,25 @@
 
 namespace sparse_experts {
 
+namespace detail {
+
+/// The `count` entries of a dense matrix that are not zero.
+template <class Dense>
+SparseMatrix<typename Dense::Scalar> compressed_copy(const Dense& x, Index count) {
+  using Scalar = typename Dense::Scalar;
+  SparseMatrix<Scalar> sparse(x.rows(), x.cols());
+  sparse.reserve(count);
+  for (Index j = 0; j < x.cols(); ++j) {
+    sparse.startVec(j);
+    for (Index i = 0; i < x.rows(); ++i)
+      if (x(i, j) != Scalar(0)) sparse.insertBackByOuterInner(j, i) = x(i, j);
+  }
+  sparse.finalize();
+  return sparse;
+}
+
+}  // namespace detail
+
 /// Linear classifier with L1 penalty and squared hinge (or logistic) loss, one-vs-rest for q > 2 classes:
 ///   min_{w, b} |w|_1 + C sum_i omega_i max(0, 1 - y_i (x_i'w + b))^2   for each class,  X: n x p
 /// omega_i is the sample weight times the weight of the sample's class; b is not penalised by default.
@@ -46,6 +65,14 @@ class L1SVM {
     detail::check_not_empty(x.rows(), x.cols(), "X");
     return detail::with_columns(x, [&](const auto& design) -> const Convergence& {
       detail::check_finite(design.matrix(), "X");
+      if constexpr (detail::DenseDesign<std::decay_t<decltype(design)>>) {
+        // Mostly zeros: every pass is cheaper over the entries.
+        const Index count = (design.matrix().array() != Scalar(0)).count();
+        if (static_cast<double>(count) < 0.25 * static_cast<double>(design.matrix().size())) {
+          const SparseMatrix<Scalar> sparse = detail::compressed_copy(design.matrix(), count);
+          return fit_design(SparseColumns<Scalar>(sparse), labels, sample_weight);
+        }
+      }
       return fit_design(design, labels, sample_weight);
     });
   }

@@ -54,9 +54,14 @@ L1SVMSolution solve_margin_problem(const MarginProblem<D>& problem, const L1SVMO
   state.intercept = problem.free_intercept ? warm_start.intercept : 0;
   ColumnReader<D> reader(problem.design);
   L1SVMSolution solution;
-  if (options.solver == L1SVMSolver::coordinate_newton)
+  // A Gram costs p^2 a violator: for few columns, or dense ones, it is the cheaper model.
+  L1SVMSolver solver = options.solver;
+  if (solver == L1SVMSolver::automatic)
+    solver = problem.design.cols() <= (DenseDesign<D> ? 4000 : 1000) ? L1SVMSolver::proximal_newton
+                                                                     : L1SVMSolver::working_set;
+  if (solver == L1SVMSolver::coordinate_newton)
     solution.convergence = CoordinateNewton<Loss, D>(problem, reader, state).solve(settings);
-  else if (options.solver == L1SVMSolver::working_set)
+  else if (solver == L1SVMSolver::working_set)
     solution.convergence = ProximalNewton<Loss, D, ColumnStep>(problem, reader, state).solve(settings);
   else
     solution.convergence =

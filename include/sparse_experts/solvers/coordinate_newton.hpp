@@ -25,13 +25,20 @@ template <MarginLoss Loss, Design D>
 class CoordinateNewton {
  public:
   CoordinateNewton(const MarginProblem<D>& problem, ColumnReader<D>& reader, MarginState& state)
-      : problem_(problem), reader_(reader), state_(state), random_(0) {
-    for (Index j = 0; j < reader.cols(); ++j)
-      if (problem.design.squared_norm(j) > 0) active_.push_back(j);
-    all_ = active_;
+      : problem_(problem), reader_(reader), state_(state), random_(0) {}
+
+  /// One exact visit of each given column, in the order given.
+  void visit(const std::vector<Index>& columns) {
+    for (const Index j : columns) {
+      const auto [slope, curvature] = derivatives(j);
+      step(j, slope, curvature);
+    }
   }
 
   Convergence solve(const MarginSettings& settings) {
+    for (Index j = 0; j < reader_.cols(); ++j)
+      if (problem_.design.squared_norm(j) > 0) active_.push_back(j);
+    all_ = active_;
     double best_dual = -std::numeric_limits<double>::infinity();
     Convergence result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
     double target = std::numeric_limits<double>::infinity();

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 /// The quadratic model of a proximal Newton step on a Gram:
@@ -19,7 +20,11 @@ class GramModel {
  public:
   /// In: H (lower triangle and upper alike), slope q at x0, lambda, start x0.
   GramModel(Matrix<double>& gram, Vector<double> slope, const Vector<double>& lambda, Vector<double> start)
-      : gram_(gram), slope_(std::move(slope)), lambda_(lambda), x_(std::move(start)) {}
+      : gram_(gram),
+        slope_(std::move(slope)),
+        lambda_(lambda),
+        x_(std::move(start)),
+        flat_(1e-14 * gram.diagonal().maxCoeff()) {}
 
   /// Minimise until no |violation_j| / lambda_j exceeds tol; returns the last violation.
   double minimise(double tol, Index max_sweeps) {
@@ -46,12 +51,13 @@ class GramModel {
     double largest = 0;
     for (Index j = 0; j < m; ++j) {
       const double h = gram_(j, j), lambda = lambda_[j], old = x_[j];
-      if (!(h > 0)) continue;
+      const bool flat = !(h > flat_);
+      if (flat && (old == 0 || std::abs(slope_[j]) >= lambda)) continue;
       largest = std::max(largest, violation_of(j));
       const double target = h * old - slope_[j];
-      const double next = target > lambda    ? (target - lambda) / h
-                          : target < -lambda ? (target + lambda) / h
-                                             : 0;
+      double next = target > lambda ? (target - lambda) / h : target < -lambda ? (target + lambda) / h : 0;
+      // No row that counts: the penalty alone pulls the weight to zero.
+      if (flat) next = 0;
       if (next == old) continue;
       moved_support = moved_support || (next == 0) != (old == 0) || next * old < 0;
       x_[j] = next;
@@ -118,6 +124,7 @@ class GramModel {
   Vector<double> slope_;
   const Vector<double>& lambda_;
   Vector<double> x_;
+  double flat_;
   std::vector<Index> support_;
 };
 

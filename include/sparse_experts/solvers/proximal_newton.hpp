@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/coordinate_newton.hpp>
 #include <sparse_experts/solvers/margin_line_search.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
@@ -27,7 +28,12 @@ template <MarginLoss Loss, Design D, class Step>
 class ProximalNewton {
  public:
   ProximalNewton(const MarginProblem<D>& problem, ColumnReader<D>& reader, MarginState& state)
-      : problem_(problem), reader_(reader), state_(state), columns_(reader), step_(columns_) {}
+      : problem_(problem),
+        reader_(reader),
+        state_(state),
+        columns_(reader),
+        step_(columns_),
+        polish_(problem, reader, state) {}
 
   Convergence solve(const MarginSettings& settings) {
     double best_dual = -std::numeric_limits<double>::infinity();
@@ -36,7 +42,9 @@ class ProximalNewton {
     Index idle = 0;
     for (Index iteration = 1; iteration <= settings.max_iter && !result; ++iteration) {
       const double violation = choose_columns();
-      take_step(violation, result.objective);
+      // A model solved too loosely to move anything is solved better the next time.
+      const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
+      take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
       result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = iteration;
@@ -54,6 +62,8 @@ class ProximalNewton {
   }
 
  private:
+  static constexpr double short_step = 0.9;
+
   // Working set: the support and the columns that violate most, at least as many as the support; returns the
   // largest violation. A column at zero violates by |x_j'(y a)| - 1, one in use by |x_j'(y a) - sign w_j|.
   double choose_columns() {
@@ -84,7 +94,7 @@ class ProximalNewton {
     return largest;
   }
 
-  void take_step(double violation, double objective) {
+  void take_step(double violation, double accuracy, double objective) {
     const Index n = problem_.y.size(), m = static_cast<Index>(working_.size());
     slots_.resize(working_.size());
     NewtonModel model;
@@ -99,8 +109,10 @@ class ProximalNewton {
     model.curvature.resize(n);
     for (Index i = 0; i < n; ++i)
       model.curvature[i] = problem_.c[i] * Loss::curvature(problem_.y[i] * state_.f[i]);
+    // No violator at all: the model that counts every row leads back to where some are.
+    if (!(model.curvature.maxCoeff() > 0)) model.curvature = Loss::max_curvature * problem_.c;
     model.free_intercept = problem_.free_intercept;
-    model.tol = 0.01 * violation;
+    model.tol = accuracy * violation;
     const Vector<double> target = step_.minimise(columns_, model, slots_);
 
     const Vector<double> move = target - model.start;
@@ -123,6 +135,12 @@ class ProximalNewton {
       state_.coef[working_[static_cast<std::size_t>(k)]] =
           end.t == 1 ? target[k] : model.start[k] + end.t * move[k];
     state_.intercept += end.t * shift;
+    // A short step means that few columns hold all others back (their rows leave or enter the violators on
+    // the way): one exact visit of each sets them right.
+    if (end.t < short_step) {
+      state_.f += end.t * df_;
+      polish_.visit(working_);
+    }
   }
 
   const MarginProblem<D>& problem_;
@@ -130,6 +148,7 @@ class ProximalNewton {
   MarginState& state_;
   PackedColumns<D> columns_;
   Step step_;
+  CoordinateNewton<Loss, D> polish_;
   Vector<double> correlations_, df_;
   std::vector<Index> working_, candidates_, slots_;
 };
