@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 namespace se = sparse_experts;
 using se::DictionaryAlgorithm;
@@ -114,6 +116,29 @@ TEST_F(DictionaryLearning, UnusedAtomsAreReplacedBySamples) {
     learning.fit(wide, initial);
     EXPECT_EQ(learning.dictionary().rightCols(4).cwiseAbs().maxCoeff(), 0);
   }
+}
+
+TEST_F(DictionaryLearning, EveryInitialisationLeadsToGoodAtoms) {
+  std::vector<double> objectives;
+  for (const auto init :
+       {se::DictionaryInit::samples, se::DictionaryInit::random, se::DictionaryInit::kmeans}) {
+    const se::DictionaryLearningOptions options{.n_components = 20,
+                                                .alpha = 0.05,
+                                                .seed = 1,
+                                                .batch_size = 64,
+                                                .max_iter = 10,
+                                                .init = init,
+                                                .tol = 1e-4};
+    se::DictionaryLearning<double> learning(options);
+    objectives.push_back(learning.fit(X).objective);
+    se::DictionaryLearning<double> few(options);
+    few.fit(X.topRows(9));
+    EXPECT_TRUE(few.dictionary().allFinite());
+  }
+  const double best = *std::min_element(objectives.begin(), objectives.end());
+  EXPECT_LE(objectives[0], 1.1 * best);
+  EXPECT_LE(objectives[1], 1.25 * best);  // random directions are slower
+  EXPECT_LE(objectives[2], 1.1 * best);
 }
 
 TEST_F(DictionaryLearning, PartialFitImprovesFromBatchToBatch) {

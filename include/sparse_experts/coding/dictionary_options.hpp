@@ -17,7 +17,8 @@ enum class DictionaryAlgorithm {
 
 enum class DictionaryInit {
   samples,  ///< distinct random samples scaled to unit norm
-  random    ///< random directions
+  random,   ///< random directions: needs more passes than the others
+  kmeans    ///< centres of a short K-means of unit-norm samples (at most 20 a centre), scaled to unit norm
 };
 
 /// Options of DictionaryLearning.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/kmeans.hpp>
 #include <sparse_experts/coding/atom_update.hpp>
 #include <sparse_experts/coding/coding_report.hpp>
 #include <sparse_experts/coding/dictionary_options.hpp>
@@ -57,6 +58,36 @@ struct DictionaryState {
   Index n_steps = 0;
 };
 
+/// Centres of a short K-means of samples scaled to unit norm, themselves scaled; zero rows where there are
+/// too few.
+template <class Rows, class Scalar = typename Rows::Scalar>
+RowMatrix<Scalar> kmeans_atoms(const Rows& x, const std::vector<Index>& order,
+                               const DictionaryLearningOptions& options) {
+  RowMatrix<Scalar> chosen = RowMatrix<Scalar>::Zero(std::min(x.rows(), 20 * options.n_components), x.cols());
+  Index found = 0;
+  for (std::size_t i = 0; i < order.size() && found < chosen.rows(); ++i) {
+    add_sample(x, order[i], Scalar(1), chosen.row(found));
+    if (options.positive_dict) chosen.row(found) = chosen.row(found).cwiseMax(Scalar(0)).eval();
+    const Scalar norm = chosen.row(found).norm();
+    if (norm > Scalar(0)) chosen.row(found++) /= norm;
+  }
+  RowMatrix<Scalar> atoms = RowMatrix<Scalar>::Zero(options.n_components, x.cols());
+  if (found <= options.n_components) {
+    atoms.topRows(found) = chosen.topRows(found);
+    return atoms;
+  }
+  KMeans<Scalar> kmeans({.n_clusters = options.n_components,
+                         .max_iter = 10,
+                         .n_init = 1,
+                         .seed = options.seed,
+                         .n_threads = options.n_threads});
+  kmeans.fit(chosen.topRows(found));
+  atoms = kmeans.centers();
+  for (Index j = 0; j < atoms.rows(); ++j)
+    if (const Scalar norm = atoms.row(j).norm(); norm > Scalar(0)) atoms.row(j) /= norm;
+  return atoms;
+}
+
 /// Atoms by options.init. Samples of zeros are not used; where they or the samples run out, random directions
 /// are.
 template <class Rows, class Scalar = typename Rows::Scalar>
@@ -64,6 +95,11 @@ RowMatrix<Scalar> initial_atoms(const Rows& x, const DictionaryLearningOptions& 
   Random random(options.seed, 1);
   RowMatrix<Scalar> atoms = RowMatrix<Scalar>::Zero(options.n_components, x.cols());
   Index found = 0;
+  if (options.init == DictionaryInit::kmeans) {
+    const RowMatrix<Scalar> centers = kmeans_atoms(x, random.permutation(x.rows()), options);
+    for (Index j = 0; j < centers.rows(); ++j)
+      if ((centers.row(j).array() != Scalar(0)).any()) atoms.row(found++) = centers.row(j);
+  }
   if (options.init == DictionaryInit::samples) {
     for (const Index i : random.permutation(x.rows())) {
       if (found == options.n_components) break;
@@ -123,8 +159,9 @@ Index replace_dead_atoms(const Rows& batch, const SparseRowMatrix<Scalar>& codes
 }
 
 /// One step of online dictionary learning on a mini-batch X (b x p):
-///   S = codes of X over D;   A <- beta A + S'S / b,  B <- beta B + S'X / b,  beta = 1 - 1/t;   one sweep
+///   S = codes of X over D;   A <- beta A + S'S / b,  B <- beta B + S'X / b,  beta = (1 - 1/t)^3;   one sweep
 ///   over the atoms.
+/// The power makes early codes, of atoms that have changed since, count less: step t weighs as t^3.
 /// Ref: Mairal, Bach, Ponce, Sapiro, JMLR 2010, alg. 1 and sec. 3.4.
 template <class Scalar, class Rows>
 CodingReport online_step(const Rows& batch, const DictionaryLearningOptions& options,
@@ -133,7 +170,7 @@ CodingReport online_step(const Rows& batch, const DictionaryLearningOptions& opt
   CodingReport report;
   const SparseRowMatrix<Scalar> codes = coder.transform(batch, &report);
   ++state.n_steps;
-  state.statistics.scale(static_cast<Scalar>(1 - 1 / static_cast<double>(state.n_steps)));
+  state.statistics.scale(static_cast<Scalar>(std::pow(1 - 1 / static_cast<double>(state.n_steps), 3)));
   state.statistics.add(codes, Scalar(1) / static_cast<Scalar>(batch.rows()),
                        [&](Index i, Scalar a, auto&& row) { add_sample(batch, i, a, row); });
   const auto unused =
