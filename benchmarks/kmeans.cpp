@@ -2,6 +2,7 @@
 // Which variant of K-means for which n, p and K? Blobs made here; 20 iterations at most from the same rows.
 // Every variant must return the labels of plain Lloyd, else its time is worth nothing.
 #include <sparse_experts/clustering/kmeans.hpp>
+#include <sparse_experts/core/random.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -29,7 +30,9 @@ template <class Scalar>
 void variant(benchmark::State& state, se::KMeansAlgorithm algorithm, int n_threads) {
   const Index n = state.range(0), p = state.range(1), k = state.range(2);
   const se::RowMatrix<Scalar> x = blobs<Scalar>(n, p, k, static_cast<double>(state.range(3)));
-  const se::RowMatrix<Scalar> start = x.topRows(k);
+  se::Random random(7);
+  se::RowMatrix<Scalar> start(k, p);
+  for (Index c = 0; c < k; ++c) start.row(c) = x.row(random.below(n));
   se::KMeansOptions options{.n_clusters = k, .max_iter = 20, .tol = 0};
   options.n_threads = n_threads;
   options.algorithm = se::KMeansAlgorithm::lloyd;

@@ -65,15 +65,18 @@ class Assignment {
 
  private:
   /// Share of changed labels below which keeping bounds begins to pay.
-  double settled() const { return problem_.x.cols() <= narrow_features ? 0.6 : 0.25; }
+  double settled() const { return problem_.x.cols() <= narrow_features ? 0.4 : 0.25; }
 
-  /// Bounds per centre pay where a distance is dear, there are many per sample and the bounds fit in 1 GB;
-  /// else one bound per sample does.
+  /// Where all distances of a sample cost less than looking at its bounds: none. Bounds per centre pay where
+  /// a distance is dear, there are many per sample and the bounds fit in 1 GB; else one bound per sample
+  /// does.
   static KMeansAlgorithm choose(const Problem& problem, Index n_clusters) {
     constexpr double most_bounds = 256e6;
-    if (n_clusters < 3) return KMeansAlgorithm::lloyd;
+    const Index p = problem.x.cols();
+    const bool narrow = dense_rows(problem.x) != nullptr && p <= narrow_features;
+    if (n_clusters < 3 || (narrow && n_clusters * (p + 6) < 200)) return KMeansAlgorithm::lloyd;
     const bool many_bounds =
-        dense_rows(problem.x) != nullptr && problem.x.cols() >= 384 && n_clusters >= 48 &&
+        dense_rows(problem.x) != nullptr && p >= 384 && n_clusters >= 48 &&
         static_cast<double>(problem.x.rows()) * static_cast<double>(n_clusters) < most_bounds;
     return many_bounds ? KMeansAlgorithm::elkan : KMeansAlgorithm::hamerly;
   }
