@@ -146,6 +146,7 @@ class Gate {
     }
   }
 
+  Index bytes() const { return transposed_.size() * static_cast<Index>(sizeof(Scalar)); }
   Index n_clusters() const { return n_clusters_; }
   const GateOptions& options() const { return options_; }
   double mean_squared_distance() const { return mean_squared_distance_; }

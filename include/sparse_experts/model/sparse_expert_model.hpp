@@ -181,6 +181,15 @@ class SparseExpertModel {
   const Options& options() const { return options_; }
   Index n_features() const { return scaler_.n_features(); }
   Index n_outputs() const { return pipeline_.weights.n_outputs(); }
+  /// Bytes of everything that predictions need.
+  Index bytes() const {
+    check_is_fitted();
+    Index total = pipeline_.weights.bytes() + pipeline_.gate.bytes();
+    if constexpr (requires(const R& r) { r.bytes(); }) total += pipeline_.representation.bytes();
+    if (options_.scaling == Scaling::standardize || options_.scaling == Scaling::center_unit_norm)
+      total += 2 * n_features() * static_cast<Index>(sizeof(Scalar));
+    return total;
+  }
   bool is_fitted() const { return scaler_.n_features() > 0; }
 
  private:
