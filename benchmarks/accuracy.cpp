@@ -40,22 +40,24 @@ Model::Options fixed_options(const std::string& set, bool small) {
   auto& code = options.representation;
   options.clustering.n_clusters = 0;
   if (set == "mnist") {
-    options.scaling = se::Scaling::unit_norm;
-    code.n_components = small ? 88 : 1500;
-    code.refine.dropout = small ? 0 : 0.3;
-    code.refine.epochs = small ? 20 : 10;
+    options.scaling = se::Scaling::center_unit_norm;
+    code.n_components = small ? 88 : 1000;
+    code.refine.dropout = small ? 0 : 0.5;
+    code.refine.input_dropout = small ? 0 : 0.2;
+    code.refine.epochs = small ? 25 : 12;
     options.expert.tol = 1e-2;
   } else if (set == "letter" || set == "svmguide1") {
     options.scaling = se::Scaling::standardize;
     code.n_components = set == "letter" ? 1500 : 200;
-    code.refine.dropout = 0.1;
+    code.refine.dropout = set == "letter" ? 0.2 : 0.1;
+    code.refine.input_dropout = 0;
   } else if (set == "a9a" || set == "debian") {
     options.scaling = set == "a9a" ? se::Scaling::none : se::Scaling::unit_norm;
     code.kind = se::EncoderKind::identity;
     options.expert.C = set == "a9a" ? 0.1 : 1;
   } else {
     options.scaling = se::Scaling::center_unit_norm;
-    code.refine.l1 = 0.03;
+    if (set == "usps") code.refine.rate = 1e-2;
   }
   return options;
 }

@@ -9,7 +9,6 @@
 #include <sparse_experts/model/row_product.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -84,7 +83,9 @@ struct AtomEncoder {
       return;
     }
     const auto norm = static_cast<Scalar>(squared_norm);
-    for (Index j = 0; j < width(); ++j) z[j] = std::sqrt(std::max(norm - 2 * z[j] + norms[j], Scalar(0)));
+    // An array expression: a loop over std::sqrt does not become vector code.
+    Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> distance(z, width());
+    distance = (norm - 2 * distance + norms.array()).max(Scalar(0)).sqrt();
     double mean = 0;
     for (Index j = 0; j < n_components; ++j) mean += static_cast<double>(z[j]);
     const auto level =

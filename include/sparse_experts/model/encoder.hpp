@@ -56,6 +56,8 @@ class Encoder {
       if (const Index epochs = refine_epochs(rows.rows()); epochs > 0) {
         RefineOptions refine = options_.refine;
         refine.epochs = epochs;
+        if (refine.batch_size == 0)
+          refine.batch_size = rows.rows() < 4000 ? 64 : (rows.rows() < 30000 ? 128 : 256);
         detail::RefinedCode<Scalar> code{std::move(atoms_.atoms), std::move(atoms_.theta), {}, {}};
         certificate = detail::Refinement<Scalar>(rows, targets, n_components_, refine, context).run(code);
         atoms_.atoms = std::move(code.atoms);
@@ -135,7 +137,7 @@ class Encoder {
   Index refine_epochs(Index n) const {
     if (options_.kind != EncoderKind::feed_forward) return 0;
     if (options_.refine.epochs >= 0) return options_.refine.epochs;
-    return std::clamp<Index>(800000 / n, 12, 150);
+    return std::clamp<Index>(800000 / n, 12, 200);
   }
 
   template <class Part>
@@ -191,7 +193,7 @@ class Encoder {
   }
 
   void pack(const RowMatrix<Scalar>& atoms) {
-    const Index k = atoms.rows(), width = detail::padded<Scalar>(k);
+    const Index k = atoms.rows(), width = detail::padded_width<Scalar>(k);
     atoms_ = {};
     atoms_.triangle = options_.kind == EncoderKind::triangle;
     atoms_.n_components = k;

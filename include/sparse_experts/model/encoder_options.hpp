@@ -60,9 +60,11 @@ inline void check_encoder_options(const EncoderOptions& options, Index n_feature
     check_finite(options.dictionary, "representation.dictionary");
   }
   check_positive("representation.refine.rate", options.refine.rate);
-  check_at_least("representation.refine.batch_size", options.refine.batch_size, 1);
+  check_at_least("representation.refine.batch_size", options.refine.batch_size, 0);
   check_at_least("representation.refine.epochs", options.refine.epochs, -1);
   check_non_negative("representation.refine.l1", options.refine.l1);
+  if (!(options.refine.input_dropout >= 0 && options.refine.input_dropout <= 0.9))
+    reject("representation.refine.input_dropout", options.refine.input_dropout, "a value in [0, 0.9]");
   if (!(options.refine.dropout >= 0 && options.refine.dropout <= 0.9))
     reject("representation.refine.dropout", options.refine.dropout, "a value in [0, 0.9]");
 }

@@ -42,8 +42,18 @@ class L1SVMExpert {
     options.max_iter = options_.max_iter;
     options.n_threads = context.n_threads;
     options.on_progress = context.on_progress;
-    L1SVM<Scalar> svm(std::move(options));
-    const Convergence certificate = svm.fit_design(design, targets.classes);
+    L1SVM<Scalar> svm(options);
+    Convergence certificate = svm.fit_design(design, targets.classes);
+    if (certificate.status == Status::stalled && options.solver == L1SVMSolver::automatic) {
+      // The slowest variant is the most patient one.
+      options.solver = L1SVMSolver::coordinate_newton;
+      L1SVM<Scalar> patient(options);
+      if (const Convergence again = patient.fit_design(design, targets.classes);
+          again.value < certificate.value) {
+        certificate = again;
+        svm = std::move(patient);
+      }
+    }
     coef_ = svm.coef();
     intercept_ = svm.intercept();
     return certificate;

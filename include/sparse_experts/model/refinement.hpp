@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts {
@@ -49,12 +50,14 @@ class AdamGroup {
         std::sqrt(1 - std::pow(0.999, static_cast<double>(t))) / (1 - std::pow(0.9, static_cast<double>(t)));
     const auto length = static_cast<Scalar>(rate_ * schedule * debias);
     parallel_blocks(gradient_.size(), 1 << 17, n_threads, [&](const Block& block) {
-      for (Index i = block.begin; i < block.end; ++i) {
-        const Scalar g = gradient_[i];
-        first_[i] = b1 * first_[i] + (1 - b1) * g;
-        second_[i] = b2 * second_[i] + (1 - b2) * g * g;
-        data_[i] -= length * first_[i] / (std::sqrt(second_[i]) + tiny);
-      }
+      // Array expressions: a loop over std::sqrt does not become vector code.
+      const auto g = gradient_.segment(block.begin, block.size()).array();
+      auto first = first_.segment(block.begin, block.size()).array();
+      auto second = second_.segment(block.begin, block.size()).array();
+      first = b1 * first + (1 - b1) * g;
+      second = b2 * second + (1 - b2) * g * g;
+      Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>(data_ + block.begin, block.size()) -=
+          length * first / (second.sqrt() + tiny);
     });
   }
 
@@ -82,7 +85,7 @@ class Refinement {
       : rows_(rows), targets_(targets), options_(options), context_(context), k_(n_components) {
     // Two classes share one output, as their experts do.
     n_outputs_ = targets.n_classes > 2 ? targets.n_classes : 1;
-    q_ = padded<Scalar>(n_outputs_);
+    q_ = padded_width<Scalar>(n_outputs_);
     if (targets.n_classes == 0) {
       mean_ = targets.values.template cast<double>().mean();
       const double var = (targets.values.template cast<double>().array() - mean_).square().mean();
@@ -96,11 +99,12 @@ class Refinement {
     const Index n_steps = options_.epochs * n_batches, warm_up = std::min<Index>(100, n_steps / 10 + 1);
     weights_ = RowMatrix<Scalar>::Zero(q_, k);
     bias_ = Vector<Scalar>::Constant(q_, n_outputs_ > 1 ? Scalar(-0.5) : Scalar(0));
-    const double atom_size = root_mean_square(code.atoms), code_size = 1 / std::sqrt(static_cast<double>(k_));
-    AdamGroup<Scalar> atoms(code.atoms.data(), code.atoms.size(), options_.rate * atom_size * 20);
-    AdamGroup<Scalar> theta(code.theta.data(), k, options_.rate * code_size * 2);
-    AdamGroup<Scalar> weights(weights_.data(), weights_.size(), options_.rate * 5);
-    AdamGroup<Scalar> bias(bias_.data(), q_, options_.rate * 5);
+    // Step sizes as if the atoms had length 1.
+    const double length = std::sqrt(static_cast<double>(code.atoms.squaredNorm()) / static_cast<double>(k_));
+    AdamGroup<Scalar> atoms(code.atoms.data(), code.atoms.size(), options_.rate * length);
+    AdamGroup<Scalar> theta(code.theta.data(), k, options_.rate * length);
+    AdamGroup<Scalar> weights(weights_.data(), weights_.size(), options_.rate / length);
+    AdamGroup<Scalar> bias(bias_.data(), q_, options_.rate);
     x_.resize(batch, p);
     s_.resize(batch, k);
     back_.resize(batch, k);
@@ -143,29 +147,39 @@ class Refinement {
   }
 
  private:
-  static double root_mean_square(const RowMatrix<Scalar>& m) {
-    return std::sqrt(static_cast<double>(m.squaredNorm()) / static_cast<double>(m.size()));
+  // Factor of a kept entry, and the byte value below which an entry is dropped.
+  static std::pair<unsigned, Scalar> dropping(double share) {
+    const auto limit = static_cast<unsigned>(std::lround(256 * share));
+    return {limit, static_cast<Scalar>(1 / (1 - limit / 256.0))};
+  }
+  // One random byte decides about one entry.
+  static void drop(Random random, std::pair<unsigned, Scalar> how, Index size, Scalar* values) {
+    for (Index j = 0; j < size; j += 8) {
+      const std::uint64_t bits = random.next();
+      const Index end = std::min<Index>(8, size - j);
+      for (Index l = 0; l < end; ++l)
+        values[j + l] *= ((bits >> (8 * l)) & 0xFF) < how.first ? Scalar(0) : how.second;
+    }
   }
 
   void forward(const RefinedCode<Scalar>& code, Index t) {
     const Index batch = x_.rows(), k = s_.cols();
-    for (Index i = 0; i < batch; ++i) x_.row(i) = rows_.row(picked_[static_cast<std::size_t>(i)]);
+    const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout),
+                                      inner = dropping(options_.dropout);
+    const auto stream = [&](Index i) { return static_cast<std::uint64_t>(2 * (t * batch + i)); };
+    for (Index i = 0; i < batch; ++i) {
+      x_.row(i) = rows_.row(picked_[static_cast<std::size_t>(i)]);
+      if (input.first > 0)
+        drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, x_.cols(),
+             x_.data() + i * x_.cols());
+    }
     row_product<Scalar>(batch, k, x_.cols(), {x_.data(), x_.cols(), 1}, code.atoms.data(), k, s_.data(), k,
                         context_.n_threads);
-    // One random byte decides about one entry.
-    const auto limit = static_cast<unsigned>(std::lround(256 * options_.dropout));
-    const auto keep = static_cast<Scalar>(1 / (1 - limit / 256.0));
     parallel_blocks(batch, std::max<Index>(16, (1 << 17) / k), context_.n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
-        Random random(context_.seed ^ 0x5DEECE66Du, static_cast<std::uint64_t>(t * batch + i));
         Scalar* s = s_.data() + i * k;
         for (Index j = 0; j < k; ++j) s[j] = std::max(s[j] - code.theta[j], Scalar(0));
-        if (limit == 0) continue;
-        for (Index j = 0; j < k; j += 8) {
-          const std::uint64_t bits = random.next();
-          const Index end = std::min<Index>(8, k - j);
-          for (Index l = 0; l < end; ++l) s[j + l] *= ((bits >> (8 * l)) & 0xFF) < limit ? Scalar(0) : keep;
-        }
+        if (inner.first > 0) drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i)), inner, k, s);
       }
     });
     weights_by_atom_ = weights_.transpose();
@@ -200,8 +214,7 @@ class Refinement {
     row_product<Scalar>(batch, k, q_, {f_.data(), q_, 1}, weights_.data(), k, back_.data(), k,
                         context_.n_threads);
     const auto l1 = static_cast<Scalar>(options_.l1) * per_sample;
-    const auto limit = static_cast<unsigned>(std::lround(256 * options_.dropout));
-    const auto keep = static_cast<Scalar>(1 / (1 - limit / 256.0));
+    const Scalar keep = dropping(options_.dropout).second;
     parallel_blocks(batch, std::max<Index>(16, (1 << 17) / k), context_.n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
         Scalar* g = back_.data() + i * k;

@@ -24,11 +24,11 @@ inline constexpr int tile_vectors = 2;
 
 /// Entries of a register. Buffers of B and C have rows padded to a multiple of it.
 template <class Scalar>
-inline constexpr Index lanes = static_cast<Index>(SPARSE_EXPERTS_REGISTER_BYTES / sizeof(Scalar));
+inline constexpr Index register_lanes = static_cast<Index>(SPARSE_EXPERTS_REGISTER_BYTES / sizeof(Scalar));
 
 template <class Scalar>
-constexpr Index padded(Index n) {
-  return (n + lanes<Scalar> - 1) / lanes<Scalar> * lanes<Scalar>;
+constexpr Index padded_width(Index n) {
+  return (n + register_lanes<Scalar> - 1) / register_lanes<Scalar> * register_lanes<Scalar>;
 }
 
 template <class Scalar>
@@ -57,7 +57,7 @@ template <int Rows, int Vectors, class Scalar>
 void product_tile(Strided<Scalar> a, Index depth, const Scalar* b, Scalar* c, Index c_stride) {
   using Register = typename VectorRegister<Scalar>::type;
   using Unaligned = typename VectorRegister<Scalar>::unaligned;
-  constexpr Index width = lanes<Scalar>;
+  constexpr Index width = register_lanes<Scalar>;
   Register sum[std::size_t{Rows}][std::size_t{Vectors}];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
@@ -84,7 +84,7 @@ void product_tile(Strided<Scalar> a, Index depth, const Scalar* b, Scalar* c, In
 template <int Vectors, class Scalar>
 void product_columns(Index n_rows, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride, Scalar* c,
                      Index c_stride, std::vector<Scalar>& packed) {
-  constexpr Index width = Vectors * lanes<Scalar>;
+  constexpr Index width = Vectors * register_lanes<Scalar>;
   packed.resize(static_cast<std::size_t>(depth * width));
   for (Index m = 0; m < depth; ++m)
     std::memcpy(packed.data() + m * width, b + m * b_stride,
@@ -99,12 +99,12 @@ void product_columns(Index n_rows, Index depth, Strided<Scalar> a, const Scalar*
 }
 
 /// C = A B with B (depth x n_cols) and C (n_rows x n_cols) row-major and padded: n_cols is a multiple of
-/// lanes<Scalar>. Every entry of C is one sum in the order of depth, so its bits depend on nothing else, in
-/// particular on no blocking and no number of threads.
+/// register_lanes<Scalar>. Every entry of C is one sum in the order of depth, so its bits depend on nothing
+/// else, in particular on no blocking and no number of threads.
 template <class Scalar>
 void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride,
                  Scalar* c, Index c_stride, int n_threads) {
-  constexpr Index wide = tile_vectors * lanes<Scalar>;
+  constexpr Index wide = tile_vectors * register_lanes<Scalar>;
   // Below about a tenth of a millisecond of work threads cost more than they bring.
   const bool small = n_rows * n_cols < (Index{1} << 23) / (depth + 1);
   parallel_blocks(n_cols, wide, small ? 1 : n_threads, [&](const Block& block) {
@@ -113,7 +113,7 @@ void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, con
       product_columns<tile_vectors>(n_rows, depth, a, b + block.begin, b_stride, c + block.begin, c_stride,
                                     packed);
     else
-      for (Index j = block.begin; j < block.end; j += lanes<Scalar>)
+      for (Index j = block.begin; j < block.end; j += register_lanes<Scalar>)
         product_columns<1>(n_rows, depth, a, b + j, b_stride, c + j, c_stride, packed);
   });
 }

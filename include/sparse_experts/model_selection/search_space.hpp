@@ -88,13 +88,21 @@ inline std::vector<Candidate> default_representations(Index n, Index p, bool spa
   }
   const Index large = n >= 10000 ? 1500 : 800;
   if (p >= 32) {
-    add(Scaling::unit_norm, EncoderKind::feed_forward, large, 0.2, 1).representation.refine.dropout = 0.3;
-    add(Scaling::center_unit_norm, EncoderKind::feed_forward, large, 0.2, 1).representation.refine.l1 = 0.03;
+    add(Scaling::center_unit_norm, EncoderKind::feed_forward, large / 2, 0.2, 1);
+    Candidate& fast = add(Scaling::center_unit_norm, EncoderKind::feed_forward, large / 2, 0.2, 1);
+    fast.representation.refine.rate = 1e-2;
+    fast.representation.refine.dropout = 0.3;
+    add(Scaling::unit_norm, EncoderKind::feed_forward, large, 0.2, 1);
     add(Scaling::center_unit_norm, EncoderKind::triangle, large, 0.1, 30);
   } else {
-    add(Scaling::standardize, EncoderKind::feed_forward, large, 0.2, 1).representation.refine.dropout = 0.1;
-    add(Scaling::standardize, EncoderKind::feed_forward, 200, 0.2, 1);
-    add(Scaling::standardize, EncoderKind::triangle, 2 * large, 0.05, 30);
+    Candidate& wide = add(Scaling::standardize, EncoderKind::feed_forward, large, 0.2, 1);
+    wide.representation.refine.dropout = 0.2;
+    wide.representation.refine.input_dropout = 0;
+    Candidate& narrow = add(Scaling::standardize, EncoderKind::feed_forward, 200, 0.3, 1);
+    narrow.representation.refine.dropout = 0.1;
+    narrow.representation.refine.input_dropout = 0;
+    add(Scaling::standardize, EncoderKind::triangle, 200, 0.3, 1);
+    add(Scaling::standardize, EncoderKind::triangle, large, 0.05, 30);
   }
   return all;
 }

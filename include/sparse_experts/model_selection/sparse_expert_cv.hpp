@@ -4,6 +4,11 @@
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/model/cluster_policy.hpp>
+#include <sparse_experts/model/encoder.hpp>
+#include <sparse_experts/model/l1_svm_expert.hpp>
+#include <sparse_experts/model/pipeline.hpp>
+#include <sparse_experts/model/scaler.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
 #include <sparse_experts/model_selection/search_space.hpp>
 #include <sparse_experts/model_selection/split.hpp>
@@ -96,31 +101,44 @@ class SparseExpertCV {
                                        ? detail::default_representations(rows.rows(), rows.cols(), sparse)
                                        : options_.space.representations;
     first.insert(first.begin(), detail::linear_candidate(sparse));
-    // Round 1: representations.
+    // Round 1: representations. The codes of the best one so far are kept for the rounds after.
     const auto folds = make_folds(labels, options_.max_samples);
-    for (const Candidate& candidate : first) try_one(rows, labels, folds, candidate, results);
-    std::size_t best = choose(results, 0, results.size());
-
-    // Round 2: C, then the experts, around the winner.
-    const std::size_t round_2 = results.size();
-    Candidate centre = results[best].candidate;
-    const std::vector<double> costs =
-        options_.space.C.empty() ? std::vector<double>{0.1 * centre.C, 10 * centre.C} : options_.space.C;
-    for (const double C : costs) {
-      Candidate candidate = centre;
-      candidate.C = C;
-      try_one(rows, labels, folds, candidate, results);
+    std::vector<Fold> kept;
+    std::size_t best = 0;
+    for (const Candidate& candidate : first) {
+      if (stopped_) break;
+      const auto start = std::chrono::steady_clock::now();
+      std::vector<Fold> codes;
+      for (const Split& split : folds) codes.push_back(encode(rows, labels, split, candidate));
+      try_one(codes, candidate, start, results);
+      if (kept.empty() || results.back().accuracy > results[best].accuracy) {
+        best = results.size() - 1;
+        kept = std::move(codes);
+      }
     }
-    best = choose_between(results, best, round_2, results.size());
-    centre = results[best].candidate;
-    const std::size_t round_3 = results.size();
+
+    // Round 2: C, round 3: experts, on the codes of the winner.
+    const auto compare = [&](const std::vector<Candidate>& candidates) {
+      const std::size_t begin = results.size();
+      for (const Candidate& candidate : candidates)
+        if (!stopped_) try_one(kept, candidate, std::chrono::steady_clock::now(), results);
+      best = choose_between(results, best, begin, results.size());
+    };
+    std::vector<Candidate> round;
+    const double C = results[best].candidate.C;
+    for (const double value :
+         options_.space.C.empty() ? std::vector<double>{0.1 * C, 10 * C} : options_.space.C) {
+      round.push_back(results[best].candidate);
+      round.back().C = value;
+    }
+    compare(round);
+    round.clear();
     for (const ExpertChoice& experts :
          options_.space.experts.empty() ? detail::default_experts(labels.size()) : options_.space.experts) {
-      Candidate candidate = centre;
-      candidate.experts = experts;
-      try_one(rows, labels, folds, candidate, results);
+      round.push_back(results[best].candidate);
+      round.back().experts = experts;
     }
-    best = choose_between(results, best, round_3, results.size());
+    compare(round);
 
     typename Model::Options options = results[best].candidate.template options<Model>();
     options.seed = options_.seed;
@@ -151,31 +169,83 @@ class SparseExpertCV {
     return splits;
   }
 
+  // Training and test part of a fold under one representation.
+  struct Fold {
+    SparseRowMatrix<Scalar> train_codes, test_codes;
+    Targets<Scalar> targets;   // classes by their place in `classes`
+    std::vector<int> classes;  // labels in the training part
+    LabelVector test_labels;
+  };
+
   template <class Rows>
-  void try_one(const Rows& rows, const LabelVector& labels, const std::vector<Split>& folds,
-               const Candidate& candidate, std::vector<SearchResult>& results) {
-    if (stopped_) return;
-    const auto start = std::chrono::steady_clock::now();
+  Fold encode(const Rows& rows, const LabelVector& labels, const Split& split,
+              const Candidate& candidate) const {
+    Fold fold;
+    const LabelVector train_labels = take_rows(labels, split.train);
+    fold.test_labels = take_rows(labels, split.test);
+    fold.classes = detail::distinct_labels(train_labels);
+    fold.targets.n_classes = static_cast<Index>(fold.classes.size());
+    fold.targets.classes.resize(train_labels.size());
+    for (Index i = 0; i < train_labels.size(); ++i)
+      fold.targets.classes[i] = static_cast<int>(detail::class_of(fold.classes, train_labels[i]));
+    EncoderOptions representation = candidate.representation;
+    // A comparison needs fewer passes than the final fit.
+    if (representation.refine.epochs < 0)
+      representation.refine.epochs = std::clamp<Index>(240000 / train_labels.size(), 10, 60);
+    Encoder<Scalar> encoder(representation);
+    Scaler<Scalar> scaler(candidate.scaling);
+    const auto train = detail::select_rows<Scalar>(rows, split.train),
+               test = detail::select_rows<Scalar>(rows, split.test);
+    detail::with_rows(train, [&](const auto& raw) {
+      scaler.fit_rows(raw);
+      const auto scaled = scaler.transform_rows(raw);
+      detail::with_rows(scaled, [&](const auto& view) {
+        encoder.fit(view, fold.targets, context());
+        fold.train_codes = encoder.transform(view, options_.n_threads);
+      });
+    });
+    detail::with_rows(test, [&](const auto& raw) {
+      const auto scaled = scaler.transform_rows(raw);
+      detail::with_rows(
+          scaled, [&](const auto& view) { fold.test_codes = encoder.transform(view, options_.n_threads); });
+    });
+    return fold;
+  }
+
+  StageContext context() const { return {options_.seed, options_.n_threads, {}}; }
+
+  void try_one(const std::vector<Fold>& folds, const Candidate& candidate,
+               std::chrono::steady_clock::time_point start, std::vector<SearchResult>& results) {
     SearchResult result;
     result.candidate = candidate;
-    double correct = 0;
-    for (const Split& fold : folds) {
-      typename Model::Options options = candidate.template options<Model>();
-      options.output.kind = Calibration::none;
-      options.expert.tol = 1e-2;
-      options.seed = options_.seed;
-      options.n_threads = options_.n_threads;
-      Model model(options);
-      const LabelVector train = take_rows(labels, fold.train), test = take_rows(labels, fold.test);
-      if (detail::distinct_labels(train).size() < 2) continue;
-      model.fit(detail::select_rows<Scalar>(rows, fold.train), train);
-      correct +=
-          model.score(detail::select_rows<Scalar>(rows, fold.test), test) * static_cast<double>(test.size());
-      result.n_samples += test.size();
+    const typename Model::Options options = candidate.template options<Model>();
+    Index correct = 0;
+    for (const Fold& fold : folds) {
+      if (fold.classes.size() < 2) continue;
+      detail::Pipeline<Scalar, Encoder<Scalar>, ClusterPolicy<Scalar>, L1SVMExpert<Scalar>> stages;
+      stages.rho = options.rho;
+      ClusterPolicy<Scalar> clustering(options.clustering);
+      const SparseRows<Scalar> train = detail::sparse_view(fold.train_codes);
+      clustering.fit(train, context());
+      stages.gate.fit(clustering.anchors(), train, options.gate, options_.n_threads);
+      L1SVMExpertOptions expert = options.expert;
+      expert.tol = 1e-2;
+      stages.fit_experts(fold.train_codes, stages.gate.weights(train, options_.n_threads), fold.targets,
+                         expert, context());
+      const Matrix<Scalar> scores = stages.score(
+          fold.test_codes, stages.gate.weights(detail::sparse_view(fold.test_codes), options_.n_threads),
+          options_.n_threads);
+      for (Index i = 0; i < scores.rows(); ++i) {
+        Index guess = scores.cols() == 1 && scores(i, 0) > Scalar(0) ? 1 : 0;
+        for (Index c = 1; c < scores.cols(); ++c)
+          if (scores(i, c) > scores(i, guess)) guess = c;
+        correct += fold.classes[static_cast<std::size_t>(guess)] == fold.test_labels[i] ? 1 : 0;
+      }
+      result.n_samples += scores.rows();
     }
-    result.accuracy = correct / static_cast<double>(std::max<Index>(1, result.n_samples));
-    result.deviation = std::sqrt(std::max(1e-12, result.accuracy * (1 - result.accuracy)) /
-                                 static_cast<double>(std::max<Index>(1, result.n_samples)));
+    const auto n = static_cast<double>(std::max<Index>(1, result.n_samples));
+    result.accuracy = static_cast<double>(correct) / n;
+    result.deviation = std::sqrt(std::max(1e-12, result.accuracy * (1 - result.accuracy)) / n);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     results.push_back(result);
     stopped_ = !detail::report_progress(options_.on_progress, {"search", static_cast<Index>(results.size()),
