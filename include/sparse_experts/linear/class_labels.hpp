@@ -60,6 +60,21 @@ inline Vector<double> combined_weights(const LabelVector& labels, const std::vec
   return weights;
 }
 
+/// The label with the largest score of each row (one column: positive means the larger label).
+template <class Scores>
+LabelVector labels_of_scores(const Eigen::MatrixBase<Scores>& scores, const std::vector<int>& classes) {
+  LabelVector labels(scores.rows());
+  for (Index i = 0; i < scores.rows(); ++i) {
+    Index best = 0;
+    if (scores.cols() == 1)
+      best = scores(i, 0) > 0 ? 1 : 0;
+    else
+      scores.row(i).maxCoeff(&best);
+    labels[i] = classes[static_cast<std::size_t>(best)];
+  }
+  return labels;
+}
+
 /// The certificate of several problems: the worst one (not converged before converged, then the larger
 /// value), with the objectives added up and the iterations of the longest.
 inline Convergence worst_of(const std::vector<Convergence>& all) {

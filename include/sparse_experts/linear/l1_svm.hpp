@@ -112,17 +112,7 @@ class L1SVM {
   /// The label with the largest decision value; the smallest of them on a tie.
   template <class X>
   LabelVector predict(const Eigen::EigenBase<X>& x) const {
-    const Matrix<Scalar> scores = decision_function(x);
-    LabelVector labels(scores.rows());
-    for (Index i = 0; i < scores.rows(); ++i) {
-      Index best = 0;
-      if (scores.cols() == 1)
-        best = scores(i, 0) > Scalar(0) ? 1 : 0;
-      else
-        scores.row(i).maxCoeff(&best);
-      labels[i] = classes_[static_cast<std::size_t>(best)];
-    }
-    return labels;
+    return detail::labels_of_scores(decision_function(x), classes_);
   }
 
   /// Share of samples whose label is predicted.
