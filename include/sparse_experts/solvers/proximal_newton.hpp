@@ -42,6 +42,11 @@ class ProximalNewton {
     Index idle = 0;
     for (Index iteration = 1; iteration <= settings.max_iter && !result; ++iteration) {
       const double violation = choose_columns();
+      if (working_.empty()) {
+        // All weights are zero and none is wanted: what is left of the gap is rounding.
+        result.status = Status::stalled;
+        return result;
+      }
       // A model solved too loosely to move anything is solved better the next time.
       const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
       take_step(violation, accuracy, result.objective);
