@@ -22,6 +22,8 @@
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/linear/elastic_net.hpp>
 #include <sparse_experts/linear/l1_svm.hpp>
+#include <sparse_experts/linear/l1_svm_cv.hpp>
+#include <sparse_experts/linear/l1_svm_path.hpp>
 #include <sparse_experts/linear/lasso.hpp>
 #include <sparse_experts/linear/lasso_cv.hpp>
 #include <sparse_experts/linear/path.hpp>
