@@ -45,6 +45,7 @@ Model::Options fixed_options(const std::string& set, bool small) {
     code.refine.dropout = small ? 0 : 0.5;
     code.refine.input_dropout = small ? 0 : 0.2;
     code.refine.epochs = small ? 25 : 12;
+    if (small) code.refine.rate = 1e-2;
     options.expert.tol = 1e-2;
   } else if (set == "letter" || set == "svmguide1") {
     options.scaling = se::Scaling::standardize;
@@ -57,7 +58,13 @@ Model::Options fixed_options(const std::string& set, bool small) {
     options.expert.C = set == "a9a" ? 0.1 : 1;
   } else {
     options.scaling = se::Scaling::center_unit_norm;
-    if (set == "usps") code.refine.rate = 1e-2;
+    if (set == "usps") {
+      code.n_components = 500;
+      code.refine.rate = 1e-2;
+      code.refine.dropout = 0.3;
+      code.refine.input_dropout = 0.2;
+      code.refine.epochs = 60;
+    }
   }
   return options;
 }

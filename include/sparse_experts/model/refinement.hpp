@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -73,7 +72,8 @@ class AdamGroup {
 // (regression: squared error to the standardised target) by Adam on random batches with dropout on s, step
 // sizes warmed up, then lowered along a cosine. W and b are scaffolding: the experts are solved to a
 // certificate afterwards on the final codes. In: rows x (n x p), targets, start atoms (p x padded k), theta.
-// Out: both refined in place, Convergence{value = mean loss of the last epoch}.  Cost 6 n p k a pass. Same
+// Out: both refined in place, Convergence{value = mean loss of the last
+// epoch over the loss of zero scores, objective = that loss}.  Cost 6 n p k a pass. Same
 // bits at any number of threads. Ref: Mairal, Bach, Ponce, "Task-driven dictionary learning", IEEE PAMI
 // 34(4), 2012, section 3 with the exact code replaced by its feed-forward form; Srivastava et al., "Dropout",
 // JMLR 15, 2014.
@@ -110,7 +110,8 @@ class Refinement {
     back_.resize(batch, k);
     f_.resize(batch, q_);
     weights_by_atom_.resize(k, q_);
-    Convergence certificate{Status::converged, 0, std::numeric_limits<double>::max(), 0, 0};
+    // No certificate of a global optimum: the loss relative to scores of zero, where every entry loses 1.
+    Convergence certificate{Status::converged, 0, 1, 0, 0};
     Index t = 0;
     for (Index epoch = 0; epoch < options_.epochs; ++epoch) {
       const std::vector<Index> order =
@@ -133,14 +134,17 @@ class Refinement {
         bias.step(t, schedule, context_.n_threads);
         picked_.clear();
       }
-      certificate.value = certificate.objective = loss / static_cast<double>(n_batches);
+      certificate.objective = loss / static_cast<double>(n_batches);
+      certificate.value = certificate.objective / static_cast<double>(n_outputs_);
       certificate.n_iter = epoch + 1;
-      if (!report_progress(context_.on_progress,
-                           {"refinement", epoch + 1, certificate.value, 0, certificate.objective})) {
+      if (!report_progress(context_.on_progress, {"refinement", epoch + 1, certificate.value,
+                                                  certificate.tolerance, certificate.objective})) {
         certificate.status = Status::stopped;
         break;
       }
     }
+    if (certificate.status == Status::converged && !(certificate.value <= 1))
+      certificate.status = Status::stalled;
     code.readout = weights_.topRows(n_outputs_).transpose();
     code.readout_bias = bias_.head(n_outputs_).transpose();
     return certificate;

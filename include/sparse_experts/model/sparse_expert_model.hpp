@@ -8,13 +8,13 @@
 #include <sparse_experts/model/cluster_policy.hpp>
 #include <sparse_experts/model/encoder.hpp>
 #include <sparse_experts/model/l1_svm_expert.hpp>
+#include <sparse_experts/model/out_of_fold.hpp>
 #include <sparse_experts/model/output_layer.hpp>
 #include <sparse_experts/model/pipeline.hpp>
 #include <sparse_experts/model/policies.hpp>
 #include <sparse_experts/model/report.hpp>
 #include <sparse_experts/model/scaler.hpp>
 #include <sparse_experts/model/sparse_expert_options.hpp>
-#include <sparse_experts/model_selection/split.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -115,7 +115,7 @@ class SparseExpertModel {
   /// Calibrated probabilities, n x number of classes, columns in the order of classes().
   template <class X>
   Matrix<double> predict_proba(const Eigen::EigenBase<X>& x) const requires is_classifier {
-    return output_.predict_proba(class_scores(decision_function(x)));
+    return output_.predict_proba(detail::class_scores(decision_function(x)));
   }
   /// Share of correct labels; in regression the coefficient of determination R^2.
   template <class X, class Y>
@@ -279,7 +279,8 @@ class SparseExpertModel {
     OutputLayer output;
     if constexpr (is_classifier) {
       detail::StageClock clock(&report.stages, "output layer");
-      clock.done(fit_output(rows, targets, options, context, stages, codes, gates, output));
+      clock.done(detail::fit_output_layer(rows, targets, options, options_.output, context, stages, codes,
+                                          gates, output));
     }
     report.n_samples = rows.rows();
     report.n_features = rows.cols();
@@ -297,73 +298,6 @@ class SparseExpertModel {
     scaler_ = std::move(scaler);
     classes_ = std::move(classes);
     report_ = std::move(report);
-  }
-
-  // Out-of-fold scores until there are enough of them, then the output layer on them. A representation that
-  // has seen the targets is fitted anew in each fold.
-  template <class Rows>
-  Convergence fit_output(const Rows& rows, const Targets<Scalar>& targets,
-                         const typename Stages::Options& options, const StageContext& context,
-                         const Stages& stages, const SparseRowMatrix<Scalar>& codes,
-                         const SparseRowMatrix<Scalar>& gates, OutputLayer& output) const {
-    const Index n = rows.rows(), n_folds = std::min(options_.output.n_folds, n);
-    Matrix<double> scores(0, targets.n_classes);
-    LabelVector labels(0);
-    if (options_.output.kind != Calibration::none) {
-      const std::vector<Split> splits =
-          StratifiedKFold({.n_folds = n_folds, .seed = context.seed}).split(targets.classes);
-      for (const Split& split : splits) {
-        if (labels.size() >= options_.output.max_samples) break;
-        const Targets<Scalar> train = detail::select_targets(targets, split.train);
-        const std::vector<int> seen = detail::distinct_labels(train.classes);
-        if (static_cast<Index>(seen.size()) < targets.n_classes) continue;  // a class with one sample
-        Stages fold = stages;
-        Matrix<Scalar> z;
-        if (is_supervised(stages.representation)) {
-          SparseRowMatrix<Scalar> fold_codes, fold_gates;
-          const auto part = detail::select_rows<Scalar>(rows, split.train);
-          const auto held_out = detail::select_rows<Scalar>(rows, split.test);
-          detail::with_rows(part, [&](const auto& view) {
-            fold.fit(view, train, options, context, nullptr, fold_codes, fold_gates);
-          });
-          z = detail::with_rows(held_out,
-                                [&](const auto& view) { return fold.score(view, context.n_threads); });
-        } else {
-          fold.fit_experts(detail::select_rows<Scalar>(codes, split.train),
-                           detail::select_rows<Scalar>(gates, split.train), train, options.expert, context);
-          z = fold.score(detail::select_rows<Scalar>(codes, split.test),
-                         detail::select_rows<Scalar>(gates, split.test), context.n_threads);
-        }
-        const Index before = labels.size();
-        labels.conservativeResize(before + z.rows());
-        labels.tail(z.rows()) = detail::select_targets(targets, split.test).classes;
-        scores.conservativeResize(before + z.rows(), Eigen::NoChange);
-        scores.bottomRows(z.rows()) = class_scores(z);
-      }
-    }
-    OutputLayerOptions settings = options_.output;
-    if (labels.size() == 0) {
-      settings.kind = Calibration::none;
-      scores = Matrix<double>::Zero(1, targets.n_classes);
-      labels = LabelVector::Zero(1);
-    }
-    return output.fit(scores, labels, settings);
-  }
-
-  static bool is_supervised(const R& representation) {
-    if constexpr (requires { representation.supervised(); })
-      return representation.supervised();
-    else
-      return false;
-  }
-
-  // One score per class: two classes share one score z, as (-z/2, z/2).
-  static Matrix<double> class_scores(const Matrix<Scalar>& scores) {
-    if (scores.cols() > 1) return scores.template cast<double>();
-    Matrix<double> both(scores.rows(), 2);
-    both.col(1) = 0.5 * scores.col(0).template cast<double>();
-    both.col(0) = -both.col(1);
-    return both;
   }
 
   template <class Row>

@@ -92,6 +92,7 @@ inline std::vector<Candidate> default_representations(Index n, Index p, bool spa
     Candidate& fast = add(Scaling::center_unit_norm, EncoderKind::feed_forward, large / 2, 0.2, 1);
     fast.representation.refine.rate = 1e-2;
     fast.representation.refine.dropout = 0.3;
+    fast.representation.refine.input_dropout = 0.2;
     add(Scaling::unit_norm, EncoderKind::feed_forward, large, 0.2, 1);
     add(Scaling::center_unit_norm, EncoderKind::triangle, large, 0.1, 30);
   } else {

@@ -166,7 +166,7 @@ class GramSolver {
       l2[j] = penalty.l2(j);
       program_.w[j] = unusable || (penalty.positive() && w[j] < 0) ? 0 : w[j];
     }
-    if (l2 != program_.l2) newton_.reset();
+    if (program_.l2.size() != p || l2 != program_.l2) newton_.reset();
     program_.l2 = std::move(l2);
     refresh();
   }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/samples.hpp>
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/linear/class_labels.hpp>
+#include <sparse_experts/model/output_layer.hpp>
+#include <sparse_experts/model/pipeline.hpp>
+#include <sparse_experts/model/policies.hpp>
+#include <sparse_experts/model_selection/split.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace sparse_experts::detail {
+
+/// One score per class: two classes share one score z, as (-z/2, z/2).
+template <class Scalar>
+Matrix<double> class_scores(const Matrix<Scalar>& scores) {
+  if (scores.cols() > 1) return scores.template cast<double>();
+  Matrix<double> both(scores.rows(), 2);
+  both.col(1) = 0.5 * scores.col(0).template cast<double>();
+  both.col(0) = -both.col(1);
+  return both;
+}
+
+template <class R>
+bool is_supervised(const R& representation) {
+  if constexpr (requires { representation.supervised(); })
+    return representation.supervised();
+  else
+    return false;
+}
+
+/// Out-of-fold scores until there are enough of them, then the output layer on them. A representation that
+/// has seen the targets is fitted anew in each fold, any other keeps its codes and gates.
+template <class Rows, class Scalar, class R, class C, class E>
+Convergence fit_output_layer(const Rows& rows, const Targets<Scalar>& targets,
+                             const PipelineOptions<R, C, E>& options, OutputLayerOptions settings,
+                             const StageContext& context, const Pipeline<Scalar, R, C, E>& stages,
+                             const SparseRowMatrix<Scalar>& codes, const SparseRowMatrix<Scalar>& gates,
+                             OutputLayer& output) {
+  Matrix<double> scores(0, targets.n_classes);
+  LabelVector labels(0);
+  if (settings.kind != Calibration::none) {
+    const std::vector<Split> splits =
+        StratifiedKFold({.n_folds = std::min(settings.n_folds, rows.rows()), .seed = context.seed})
+            .split(targets.classes);
+    for (const Split& split : splits) {
+      if (labels.size() >= settings.max_samples) break;
+      const Targets<Scalar> train = select_targets(targets, split.train);
+      if (static_cast<Index>(distinct_labels(train.classes).size()) < targets.n_classes)
+        continue;  // a class with one sample
+      Pipeline<Scalar, R, C, E> fold = stages;
+      Matrix<Scalar> z;
+      if (is_supervised(stages.representation)) {
+        SparseRowMatrix<Scalar> fold_codes, fold_gates;
+        const auto part = select_rows<Scalar>(rows, split.train),
+                   held_out = select_rows<Scalar>(rows, split.test);
+        with_rows(part, [&](const auto& view) {
+          fold.fit(view, train, options, context, nullptr, fold_codes, fold_gates);
+        });
+        z = with_rows(held_out, [&](const auto& view) { return fold.score(view, context.n_threads); });
+      } else {
+        fold.fit_experts(select_rows<Scalar>(codes, split.train), select_rows<Scalar>(gates, split.train),
+                         train, options.expert, context);
+        z = fold.score(select_rows<Scalar>(codes, split.test), select_rows<Scalar>(gates, split.test),
+                       context.n_threads);
+      }
+      const Index before = labels.size();
+      labels.conservativeResize(before + z.rows());
+      labels.tail(z.rows()) = select_targets(targets, split.test).classes;
+      scores.conservativeResize(before + z.rows(), Eigen::NoChange);
+      scores.bottomRows(z.rows()) = class_scores(z);
+    }
+  }
+  if (labels.size() == 0) {
+    settings.kind = Calibration::none;
+    scores = Matrix<double>::Zero(1, targets.n_classes);
+    labels = LabelVector::Zero(1);
+  }
+  return output.fit(scores, labels, settings);
+}
+
+}  // namespace sparse_experts::detail
