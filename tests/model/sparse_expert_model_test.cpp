@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
 
 #include <gtest/gtest.h>

@@ -3,11 +3,18 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
-#include <sparse_experts/linear/l1_svm.hpp>
+#include <sparse_experts/linear/class_labels.hpp>
+#include <sparse_experts/linear/l1_svm_binary.hpp>
+#include <sparse_experts/linear/l1_svm_options.hpp>
+#include <sparse_experts/losses/squared_hinge.hpp>
 #include <sparse_experts/model/policies.hpp>
+#include <sparse_experts/solvers/margin_problem.hpp>
 
+#include <atomic>
 #include <utility>
+#include <vector>
 
 namespace sparse_experts {
 
@@ -15,14 +22,13 @@ namespace sparse_experts {
 struct L1SVMExpertOptions {
   double C = 1;                                 ///< weight of the loss against |W|_1, > 0
   double tol = 1e-3;                            ///< duality gap / primal value
-  L1SVMLoss loss = L1SVMLoss::squared_hinge;    ///< loss of the margins
-  ClassWeights class_weight = {};               ///< none, balanced or given
+  ClassWeights class_weight = {};               ///< none, balanced or given, by place in classes()
   L1SVMSolver solver = L1SVMSolver::automatic;  ///< variant
   Index max_iter = 1000;                        ///< outer iterations a class
 };
 
-/// Experts of a classifier: one convex L1-SVM per class (one in all for two classes) over the lifted
-/// features.
+/// Experts of a classifier: one convex L1-SVM (squared hinge, free bias) per class (one in all for two
+/// classes) over the lifted features.
 template <class Scalar>
 class L1SVMExpert {
  public:
@@ -36,33 +42,59 @@ class L1SVMExpert {
     L1SVMOptions options;
     options.C = options_.C;
     options.tol = options_.tol;
-    options.loss = options_.loss;
-    options.class_weight = options_.class_weight;
     options.solver = options_.solver;
     options.max_iter = options_.max_iter;
-    options.n_threads = context.n_threads;
-    options.on_progress = context.on_progress;
-    L1SVM<Scalar> svm(options);
-    Convergence certificate = svm.fit_design(design, targets.classes);
-    if (certificate.status == Status::stalled && options.solver == L1SVMSolver::automatic) {
-      // The slowest variant is the most patient one.
-      options.solver = L1SVMSolver::coordinate_newton;
-      L1SVM<Scalar> patient(options);
-      if (const Convergence again = patient.fit_design(design, targets.classes);
-          again.value < certificate.value) {
-        certificate = again;
-        svm = std::move(patient);
-      }
-    }
-    coef_ = svm.coef();
-    intercept_ = svm.intercept();
-    return certificate;
+    detail::check_l1_svm_options(options);
+    const std::vector<int> classes = detail::distinct_labels(targets.classes);
+    const Vector<double> costs =
+        options.C * detail::combined_weights(targets.classes, classes, options_.class_weight, {});
+    const Index q = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
+    Matrix<Scalar> coef(design.cols(), q);
+    Vector<Scalar> intercept(q);
+    std::vector<Convergence> certificates(static_cast<std::size_t>(q));
+    std::atomic<bool> stop{false};
+    detail::parallel_blocks(q, 1, context.n_threads, [&](const detail::Block& block) {
+      const int positive = classes[static_cast<std::size_t>(q == 1 ? 1 : block.id)];
+      const Vector<double> signs =
+          (targets.classes.array() == positive).select(Vector<double>::Ones(design.rows()), -1.0);
+      detail::MarginSettings settings{options.tol, options.max_iter, {}};
+      if (context.on_progress)
+        settings.on_iteration = [&](const Convergence& now) {
+          // Worker 0 is the thread that called fit.
+          if (block.worker == 0 &&
+              !context.on_progress({"experts", now.n_iter, now.value, now.tolerance, now.objective}))
+            stop = true;
+          return !stop;
+        };
+      const L1SVMSolution solution = solve(design, signs, costs, options, settings);
+      coef.col(block.id) = solution.coef.template cast<Scalar>();
+      intercept[block.id] = static_cast<Scalar>(solution.intercept);
+      certificates[static_cast<std::size_t>(block.id)] = solution.convergence;
+    });
+    coef_ = std::move(coef);
+    intercept_ = std::move(intercept);
+    return detail::worst_of(certificates);
   }
 
   const Matrix<Scalar>& coef() const { return coef_; }            ///< n_features x q
   const Vector<Scalar>& intercept() const { return intercept_; }  ///< q
 
  private:
+  // One class. Called below the front door of L1SVM: one loss and one kind of bias are compiled, not four
+  // pairs.
+  template <Design D>
+  static L1SVMSolution solve(const D& design, const Vector<double>& signs, const Vector<double>& costs,
+                             L1SVMOptions options, const detail::MarginSettings& settings) {
+    const detail::MarginProblem<D> problem{design, signs, costs, true};
+    L1SVMSolution solution = detail::solve_margin_problem<SquaredHinge>(problem, options, {}, settings);
+    if (solution.convergence.status != Status::stalled || options.solver != L1SVMSolver::automatic)
+      return solution;
+    // The slowest variant is the most patient one.
+    options.solver = L1SVMSolver::coordinate_newton;
+    L1SVMSolution patient = detail::solve_margin_problem<SquaredHinge>(problem, options, solution, settings);
+    return patient.convergence.value < solution.convergence.value ? patient : solution;
+  }
+
   L1SVMExpertOptions options_;
   Matrix<Scalar> coef_;
   Vector<Scalar> intercept_;
