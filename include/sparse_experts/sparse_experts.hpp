@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// All of the library but the optional headers (io/). To keep compile times low include the single header of a solver.
+/// All of the library but the optional headers (io/). To keep compile times low include the single header of
+/// a solver.
 
 #include <sparse_experts/clustering/balanced.hpp>
 #include <sparse_experts/clustering/dbscan.hpp>
@@ -11,6 +12,7 @@
 #include <sparse_experts/coding/dictionary_learning.hpp>
 #include <sparse_experts/coding/feed_forward.hpp>
 #include <sparse_experts/coding/omp.hpp>
+#include <sparse_experts/coding/selection.hpp>
 #include <sparse_experts/coding/soft_threshold.hpp>
 #include <sparse_experts/coding/sparse_coder.hpp>
 #include <sparse_experts/coding/triangle.hpp>
@@ -20,6 +22,7 @@
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/fwd.hpp>
 #include <sparse_experts/linear/elastic_net.hpp>
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/l1_svm_cv.hpp>

@@ -3,7 +3,7 @@
 
 # Rank of a header: it may include headers of its own or a lower rank.
 function(rank_of header result)
-  if(header MATCHES "^core/|^version.hpp$")
+  if(header MATCHES "^core/|^(version|fwd).hpp$")
     set(rank 0)
   elseif(header MATCHES "^(penalties|losses)/|^model_selection/(split|silhouette|[a-z_]*metrics).hpp$")
     set(rank 1) # splits and metrics know of nothing but core
@@ -13,7 +13,7 @@ function(rank_of header result)
     set(rank 3)
   elseif(header MATCHES "^model/")
     set(rank 4)
-  elseif(header MATCHES "^model_selection/|^fwd.hpp$")
+  elseif(header MATCHES "^model_selection/")
     set(rank 5)
   elseif(header MATCHES "^(io|mpi)/|^sparse_experts.hpp$")
     set(rank 6)

@@ -4,6 +4,7 @@
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/fwd.hpp>
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/model/cluster_policy.hpp>
 #include <sparse_experts/model/encoder.hpp>
@@ -45,9 +46,12 @@ struct CodeWorkspace<R> {
 ///     Report report = model.fit(X, labels);   // X: n x p, dense or sparse; labels: n ints, 2 or more
 ///     classes model.predict(X_new);  model.predict_proba(X_new); auto ws = model.workspace();             //
 ///     one per thread model.predict_into(x, scores, ws);       // one sample, no allocation
-template <class Scalar, Representation<Scalar> R = Encoder<Scalar>,
-          Clustering<Scalar> C = ClusterPolicy<Scalar>, Expert<Scalar> E = L1SVMExpert<Scalar>>
+template <class Scalar, class R, class C, class E>
 class SparseExpertModel {
+  static_assert(Representation<R, Scalar>, "the second argument of SparseExpertModel is no Representation");
+  static_assert(Clustering<C, Scalar>, "the third argument of SparseExpertModel is no Clustering");
+  static_assert(Expert<E, Scalar>, "the fourth argument of SparseExpertModel is no Expert");
+
  public:
   using Options = SparseExpertOptions<R, C, E>;
   static constexpr bool is_classifier = E::is_classifier;
