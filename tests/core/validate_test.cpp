@@ -59,3 +59,8 @@ TEST(Validate, RangesAndSizes) {
   EXPECT_THROW(se::detail::check_sample_weights(weights, 2), std::invalid_argument);
   EXPECT_THROW(se::detail::check_fitted(false, "Lasso"), std::logic_error);
 }
+
+TEST(Validate, SampleWeightsWhoseSumOverflowsAreRejected) {
+  const Eigen::VectorXd weights = Eigen::VectorXd::Constant(3, 1e308);
+  EXPECT_THROW(se::detail::check_sample_weights(weights, 3), std::invalid_argument);
+}

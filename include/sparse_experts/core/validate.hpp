@@ -113,7 +113,7 @@ inline void check_at_least(std::string_view name, Index value, Index least) {
   if (value < least) reject(name, value, "at least " + std::to_string(least));
 }
 
-/// Sample weights: empty (= all ones), or n finite values >= 0 that are not all zero.
+/// Sample weights: empty (= all ones), or n finite values >= 0 whose sum is positive and finite.
 template <class Derived>
 void check_sample_weights(const Eigen::MatrixBase<Derived>& weights, Index n_samples) {
   if (weights.size() == 0) return;
@@ -124,7 +124,7 @@ void check_sample_weights(const Eigen::MatrixBase<Derived>& weights, Index n_sam
     if (!is_finite(w) || !(w >= 0)) reject(entry_name("sample_weight", i, 0, true), w, "a finite value >= 0");
     sum += w;
   }
-  if (!(sum > 0)) reject("sum of sample_weight", sum, "a value > 0");
+  if (!is_finite(sum) || !(sum > 0)) reject("sum of sample_weight", sum, "a finite value > 0");
 }
 
 /// `predict` and the like before `fit`.
