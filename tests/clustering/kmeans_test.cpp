@@ -313,3 +313,22 @@ TEST(KMeans, BadInputIsNamed) {
 }
 
 }  // namespace
+
+// Beyond these sizes the squares that assign samples are no floats any more; labels were wrong without a
+// word.
+TEST(KMeansRange, SizesWhoseSquaresAreNoFloatsAreRejected) {
+  se::Random random(2);
+  const se::RowMatrix<float> X = test_support::random_matrix<float>(60, 4, random);
+  se::KMeans<float> kmeans({.n_clusters = 8, .tol = 0});
+  for (const float size : {1e25f, 3e37f, 1e-25f, 1e-37f}) {
+    const se::RowMatrix<float> scaled = X * size;
+    EXPECT_THROW(kmeans.fit(scaled), std::invalid_argument) << size;
+  }
+  for (const float size : {1e15f, 1e-12f}) {
+    const se::RowMatrix<float> scaled = X * size;
+    kmeans.fit(scaled);
+    const se::Matrix<float> distances = kmeans.transform(scaled);
+    for (se::Index i = 0; i < X.rows(); ++i)
+      EXPECT_EQ(distances(i, kmeans.labels()[i]), distances.row(i).minCoeff()) << size;
+  }
+}

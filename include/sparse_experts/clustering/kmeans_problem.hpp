@@ -5,10 +5,13 @@
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -51,6 +54,21 @@ struct KMeansProblem {
     largest_norm = std::sqrt(squared_norms.maxCoeff());
     for (Index i = 0; i < n; ++i) most_terms = std::max(most_terms, row_terms(x, i));
     mean_variance = from_origin.sum() / (static_cast<double>(n) * static_cast<double>(p));
+    check_range();
+  }
+
+  /// Scores are squares in Scalar: those of the rows must not overflow, nor their differences vanish.
+  void check_range() const {
+    using Limits = std::numeric_limits<Scalar>;
+    const double largest = std::sqrt(static_cast<double>(Limits::max())) / 16;
+    const double smallest =
+        std::sqrt(static_cast<double>(Limits::min()) / static_cast<double>(Limits::epsilon()));
+    const double spread = std::sqrt(from_origin.maxCoeff());
+    if (!(largest_norm <= largest))
+      reject("largest norm of a row of X", largest_norm, "at most " + std::to_string(largest) + ": scale X");
+    if (spread > 0 && spread < smallest)
+      reject("largest distance of a row of X to the mean", spread,
+             "more, for squares of it to be numbers: scale X");
   }
 
   double weight(Index i) const { return weights.size() == 0 ? 1.0 : weights[i]; }
