@@ -77,6 +77,20 @@ TEST(Gate, WeightsDoNotDependOnTheScaleOfTheData) {
               1e-9);
 }
 
+TEST(Gate, SamplesThatAllLieOnAnchorsReachTheirOwnAlone) {
+  Anchors<double> anchors;
+  anchors.points.resize(3, 2);
+  anchors.points << 0, 1, 4, 0, 0, -8;
+  const RowMatrix<double> x = anchors.points;
+  const DenseRows<double> rows(x.data(), 3, 2, Eigen::OuterStride<>(2));
+  Gate<double> gate;
+  gate.fit(anchors, rows, {.top_k = 2, .beta = 4});
+  EXPECT_EQ(gate.mean_squared_distance(), 0);
+  EXPECT_EQ(Matrix<double>(gate.weights(rows)), (Matrix<double>::Identity(3, 3)));
+  gate.set_options({.top_k = 3, .beta = 0});  // no sharpness, no preference
+  EXPECT_NEAR(gate.weights(rows).coeff(0, 2), 1.0 / 3, 1e-15);
+}
+
 TEST(Gate, SparseSamplesAndAnyNumberOfThreadsGiveTheSameWeights) {
   Problem p;
   p.x = p.x.unaryExpr([](double v) { return std::abs(v) < 0.5 ? 0 : v; });

@@ -134,7 +134,8 @@ class Gate {
     std::sort(ws.nearest.begin(), ws.nearest.begin() + k,
               [](const auto& a, const auto& b) { return a.second < b.second; });
     double sum = 0;
-    const double sharpness = mean_squared_distance_ > 0 ? options_.beta / mean_squared_distance_ : 0;
+    // Training samples that all lie on anchors: the limit of ever smaller distances, the nearest alone.
+    const double sharpness = options_.beta / std::max(mean_squared_distance_, 1e-200);
     for (std::ptrdiff_t t = 0; t < k; ++t)
       sum += std::exp(-sharpness * (ws.nearest[static_cast<std::size_t>(t)].first - nearest));
     for (std::ptrdiff_t t = 0; t < k; ++t) {
