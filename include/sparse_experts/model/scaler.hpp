@@ -6,6 +6,7 @@
 #include <sparse_experts/core/validate.hpp>
 
 #include <cmath>
+#include <stdexcept>
 #include <string_view>
 #include <type_traits>
 
@@ -36,8 +37,8 @@ constexpr const char* to_string(Scaling scaling) {
 /// The fitted scaler of samples (rows of X, n x p).
 ///
 /// Sparse X is never densified: its centring is skipped, so standardize divides by the standard deviation
-/// about the mean alone and center_unit_norm equals unit_norm. Fit and transform see the same kind of X. Cost
-/// O(np) or O(nnz). Means and deviations are accumulated in double.
+/// about the mean alone and center_unit_norm equals unit_norm. A scaler that centres (fitted on dense X)
+/// rejects sparse X. Cost O(np) or O(nnz). Means and deviations are accumulated in double.
 template <class Scalar>
 class Scaler {
  public:
@@ -100,6 +101,9 @@ class Scaler {
 
   template <class StorageIndex>
   SparseRowMatrix<Scalar, StorageIndex> transform_rows(const SparseRows<Scalar, StorageIndex>& rows) const {
+    if (center_.size() > 0 && !center_.isZero(0))
+      throw std::invalid_argument(
+          "sparse_experts: X is sparse, expected dense X as in fit: its scaling subtracts the means");
     SparseRowMatrix<Scalar, StorageIndex> out = rows;
     for (Index i = 0; i < out.rows(); ++i) {
       const auto begin = static_cast<Index>(out.outerIndexPtr()[i]);

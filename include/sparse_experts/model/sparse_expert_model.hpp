@@ -155,7 +155,9 @@ class SparseExpertModel {
     check_is_fitted();
     detail::check_size("x.size()", x.size(), n_features(), "the number of features in fit");
     detail::check_size("scores.size()", scores.size(), n_outputs(), "n_outputs()");
+    detail::check_size("workspace.sample.size()", ws.sample.size(), n_features(), "from workspace()");
     for (Index j = 0; j < x.size(); ++j) ws.sample[j] = x.derived().coeff(j);
+    detail::check_finite(ws.sample, "x");
     scaler_.transform_into(ws.sample.data(), ws.sample.data());
     if constexpr (has_encode) {
       pipeline_.representation.encode(ws.sample.data(), ws.code);
