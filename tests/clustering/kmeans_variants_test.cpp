@@ -94,7 +94,7 @@ TEST(KMeansVariants, AgreeWhereFloatScoresAreRounded) {
     const se::RowMatrix<float> x = (blobs(400, 6, 5, 4, 9).array() + offset).matrix().cast<float>();
     expect_variants_agree(x, se::RowMatrix<float>(x.topRows(20)), "offset");
   }
-  const se::RowMatrix<float> tiny = (blobs(400, 6, 5, 4, 9) * 1e-30).cast<float>();
+  const se::RowMatrix<float> tiny = (blobs(400, 6, 5, 4, 9) * 1e-12).cast<float>();
   expect_variants_agree(tiny, se::RowMatrix<float>(tiny.topRows(8)), "tiny");
   const se::RowMatrix<double> huge = blobs(400, 6, 5, 4, 9) * 1e60;
   expect_variants_agree(huge, se::RowMatrix<double>(huge.topRows(8)), "huge");

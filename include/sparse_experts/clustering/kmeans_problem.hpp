@@ -66,7 +66,9 @@ struct KMeansProblem {
     const double spread = std::sqrt(from_origin.maxCoeff());
     if (!(largest_norm <= largest))
       reject("largest norm of a row of X", largest_norm, "at most " + std::to_string(largest) + ": scale X");
-    if (spread > 0 && spread < smallest)
+    // Rows closer than the spacing of their own numbers are equal, whatever rounding says of their distance.
+    const double spacing = static_cast<double>(Limits::epsilon()) * largest_norm;
+    if (spread > 0 && spread < smallest && spacing < smallest)
       reject("largest distance of a row of X to the mean", spread,
              "more, for squares of it to be numbers: scale X");
   }
