@@ -22,7 +22,7 @@
 
 namespace se = sparse_experts;
 using se::Index;
-using Rows = se::RowMatrix<float>;
+using Samples = se::RowMatrix<float>;
 
 namespace {
 
@@ -68,7 +68,7 @@ void clear_progress() {
 
 /// Mean microseconds of one prediction at a time.
 template <class Predict>
-double time_single(const Rows& X, Predict&& predict) {
+double time_single(const Samples& X, Predict&& predict) {
   const auto start = std::chrono::steady_clock::now();
   for (Index i = 0; i < X.rows(); ++i) predict(X.row(i).transpose());
   return 1e6 * seconds_since(start) / static_cast<double>(X.rows());
@@ -133,11 +133,11 @@ int run(const Settings& settings) {
   for (Index split = 0; split < settings.splits; ++split) {
     const se::Split parts = se::train_test_split(
         labels, {.test_size = 0.4, .seed = settings.seed + static_cast<std::uint64_t>(split)});
-    const Rows X = se::take_rows(data.X, parts.train), X_test = se::take_rows(data.X, parts.test);
+    const Samples X = se::take_rows(data.X, parts.train), X_test = se::take_rows(data.X, parts.test);
     const se::LabelVector y = se::take_rows(labels, parts.train), y_test = se::take_rows(labels, parts.test);
 
     se::L1SVM<float> svm({.C = 0.1, .tol = 1e-3, .n_threads = settings.threads});
-    const Rows X_unit = X / X.maxCoeff(), X_test_unit = X_test / X.maxCoeff();
+    const Samples X_unit = X / X.maxCoeff(), X_test_unit = X_test / X.maxCoeff();
     auto start = std::chrono::steady_clock::now();
     const se::Convergence& linear_certificate = svm.fit(X_unit, y);
     linear.train_seconds.push_back(seconds_since(start));
