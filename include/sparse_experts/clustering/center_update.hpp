@@ -66,6 +66,7 @@ class ClusterSums {
 
  private:
   /// Counting sort of the events (row joins: 2 i, row leaves: 2 i + 1) by cluster.
+  template <class = void>
   void collect(const Labels& before, const Labels& after, bool afresh) {
     first_.assign(static_cast<std::size_t>(sums_.rows()) + 1, 0);
     const auto each_event = [&](auto&& f) {

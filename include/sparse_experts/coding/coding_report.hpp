@@ -43,7 +43,8 @@ struct CodingSums {
   }
 };
 
-inline CodingReport make_report(const std::vector<CodingSums>& sums, double tol, Index n_samples,
+template <class = void>
+CodingReport make_report(const std::vector<CodingSums>& sums, double tol, Index n_samples,
                                 Index n_components, Index n_nonzeros) {
   CodingSums all;
   for (const CodingSums& sum : sums) all.add(sum);

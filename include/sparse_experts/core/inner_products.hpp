@@ -46,7 +46,8 @@ void product_tile(const double* a, Index lda, const double* b, Index ldb, Index 
 
 /// c(i, j) = (or +=) a_i' b_j for rows_c x cols_c pairs of columns of length n. Columns of a and b at work
 /// stay in the second cache.
-inline void inner_products(const double* a, Index lda, Index rows_c, const double* b, Index ldb, Index cols_c,
+template <class = void>
+void inner_products(const double* a, Index lda, Index rows_c, const double* b, Index ldb, Index cols_c,
                            Index n, double* c, Index ldc, bool add) {
   constexpr Index deep = 1024, wide = 48;
   const auto strip = [&]<int Cols>(Index top, Index depth, Index begin, Index end, Index j, bool adding) {

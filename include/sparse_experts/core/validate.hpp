@@ -5,9 +5,10 @@
 
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -16,11 +17,26 @@
 /// Checks of what a caller can get wrong. Every message reads `<argument> = <got>, expected <expected>`.
 namespace sparse_experts::detail {
 
+/// What the caller gave, as text; %g for numbers. Compiled once, unlike a stream for every type.
+inline std::string text_of(std::string_view got) { return std::string(got); }
+inline std::string text_of(double got) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", got);
+  return text;
+}
+template <std::integral Integer>
+std::string text_of(Integer got) {
+  return std::to_string(got);
+}
+
+[[noreturn]] inline void reject_text(std::string_view argument, const std::string& got,
+                                     std::string_view expected) {
+  throw std::invalid_argument("sparse_experts: " + std::string(argument) + " = " + got + ", expected " +
+                              std::string(expected));
+}
 template <class Got>
 [[noreturn]] void reject(std::string_view argument, const Got& got, std::string_view expected) {
-  std::ostringstream message;
-  message << "sparse_experts: " << argument << " = " << got << ", expected " << expected;
-  throw std::invalid_argument(message.str());
+  reject_text(argument, text_of(got), expected);
 }
 
 /// Tests the exponent bits, so that -ffast-math cannot fold the test away.

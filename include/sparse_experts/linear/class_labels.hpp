@@ -21,12 +21,14 @@ LabelVector as_labels(const Eigen::MatrixBase<Derived>& labels) {
   static_assert(std::same_as<typename Derived::Scalar, int>, "labels must be a vector of int");
   return labels;
 }
-inline LabelVector as_labels(const std::vector<int>& labels) {
+template <class = void>
+LabelVector as_labels(const std::vector<int>& labels) {
   return Eigen::Map<const LabelVector>(labels.data(), static_cast<Index>(labels.size()));
 }
 
 /// Ascending, each once.
-inline std::vector<int> distinct_labels(const LabelVector& labels) {
+template <class = void>
+std::vector<int> distinct_labels(const LabelVector& labels) {
   std::vector<int> classes(labels.data(), labels.data() + labels.size());
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
@@ -38,7 +40,8 @@ inline std::size_t class_of(const std::vector<int>& classes, int label) {
 }
 
 /// Sample weight times class weight; each class must keep a positive total.
-inline Vector<double> combined_weights(const LabelVector& labels, const std::vector<int>& classes,
+template <class = void>
+Vector<double> combined_weights(const LabelVector& labels, const std::vector<int>& classes,
                                        const ClassWeights& class_weight,
                                        const Vector<double>& sample_weight) {
   Vector<double> weights = sample_weight.size() > 0 ? sample_weight : Vector<double>::Ones(labels.size());

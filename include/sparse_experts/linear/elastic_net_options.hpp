@@ -32,7 +32,8 @@ struct ElasticNetOptions {
 namespace detail {
 
 /// Factors as the penalty wants them: infinity becomes ElasticNetPenalty::excluded_weight.
-inline Vector<double> checked_factors(const std::vector<double>& factors, Index n_features) {
+template <class = void>
+Vector<double> checked_factors(const std::vector<double>& factors, Index n_features) {
   Vector<double> checked(static_cast<Index>(factors.size()));
   if (factors.empty()) return checked;
   check_size("penalty_factors.size()", checked.size(), n_features, "one per column of X");

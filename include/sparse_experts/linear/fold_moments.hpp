@@ -26,6 +26,7 @@ struct Moments {
   explicit Moments(Index p)
       : x(Vector<double>::Zero(p)), xy(Vector<double>::Zero(p)), xx(Matrix<double>::Zero(p, p)) {}
 
+  template <class = void>
   void add(const Moments& other, double sign) {
     weight += sign * other.weight;
     y += sign * other.y;
@@ -36,6 +37,7 @@ struct Moments {
   }
 
   /// Σω (y - b - x'w)².
+  template <class = void>
   double squared_error(const Vector<double>& w, double b) const {
     Vector<double> product = Vector<double>::Zero(w.size());
     for (Index j = 0; j < w.size(); ++j)
@@ -140,6 +142,7 @@ struct MomentProblem {
     data.y_squared = std::max(0.0, m.y_squared / m.weight - y_mean * y_mean);
   }
 
+  template <class = void>
   std::pair<Vector<double>, double> original_units(const Vector<double>& w) const {
     Vector<double> coef = scale.cwiseProduct(w);
     const double intercept = y_mean - mean.dot(coef);

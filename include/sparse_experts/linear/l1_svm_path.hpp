@@ -61,7 +61,8 @@ struct L1SVMPath {
 
 namespace detail {
 
-inline std::vector<double> path_values(const L1SVMPathOptions& options) {
+template <class = void>
+std::vector<double> path_values(const L1SVMPathOptions& options) {
   for (std::size_t k = 0; k < options.Cs.size(); ++k) {
     const std::string name = entry_name("Cs", static_cast<Index>(k), 0, true);
     check_positive(name, options.Cs[k]);

@@ -178,13 +178,16 @@ class Gate {
 
   // Squared distances to the clusters: |u|^2 - 2 m'u + |m|^2, clamped at 0.
   void distances(Index count, const int* columns, const Scalar* values, Workspace& ws) const {
-    ws.product.setZero();
+    const Index m = ws.product.size();
+    Scalar* product = ws.product.data();
+    std::fill(product, product + m, Scalar(0));
     double norm = 0;
     for (Index t = 0; t < count; ++t) {
       const Scalar v = values[t];
       if (v == Scalar(0)) continue;
       norm += static_cast<double>(v) * static_cast<double>(v);
-      ws.product.noalias() += v * transposed_.row(columns ? static_cast<Index>(columns[t]) : t).transpose();
+      const Scalar* anchors = transposed_.data() + (columns ? static_cast<Index>(columns[t]) : t) * m;
+      for (Index a = 0; a < m; ++a) product[a] += v * anchors[a];
     }
     double factor = 1;
     if (anchors_.normalize && norm > 0) {

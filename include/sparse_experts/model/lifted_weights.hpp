@@ -20,13 +20,24 @@ class LiftedWeights {
         n_components_(n_components),
         n_experts_(n_experts),
         rho_(static_cast<Scalar>(rho)) {
-    const Index used = (coef.array() != Scalar(0)).count();
-    n_non_zero_ = used;
+    for (Index t = 0; t < coef.size(); ++t) n_non_zero_ += coef.data()[t] != Scalar(0) ? 1 : 0;
     n_rows_ = coef.rows();
-    if (4 * used > coef.size())
+    if (4 * n_non_zero_ > coef.size()) {
       dense_ = coef;
-    else
-      sparse_ = coef.sparseView(Scalar(0), Scalar(0));
+      return;
+    }
+    sparse_.resize(coef.rows(), coef.cols());
+    sparse_.resizeNonZeros(n_non_zero_);
+    Index at = 0;
+    for (Index i = 0; i < coef.rows(); ++i) {
+      sparse_.outerIndexPtr()[i] = static_cast<int>(at);
+      for (Index c = 0; c < coef.cols(); ++c)
+        if (coef(i, c) != Scalar(0)) {
+          sparse_.innerIndexPtr()[at] = static_cast<int>(c);
+          sparse_.valuePtr()[at++] = coef(i, c);
+        }
+    }
+    sparse_.outerIndexPtr()[coef.rows()] = static_cast<int>(at);
   }
 
   /// Scores of one sample: code (count, index, value) under the gates (experts, weights). No allocation.

@@ -18,11 +18,14 @@ namespace sparse_experts::detail {
 /// One score per class: two classes share one score z, as (-z/2, z/2).
 template <class Scalar>
 Matrix<double> class_scores(const Matrix<Scalar>& scores) {
-  if (scores.cols() > 1) return scores.template cast<double>();
-  Matrix<double> both(scores.rows(), 2);
-  both.col(1) = 0.5 * scores.col(0).template cast<double>();
-  both.col(0) = -both.col(1);
-  return both;
+  const bool shared = scores.cols() == 1;
+  Matrix<double> all(scores.rows(), shared ? 2 : scores.cols());
+  for (Index c = 0; c < all.cols(); ++c)
+    for (Index i = 0; i < all.rows(); ++i) {
+      const auto z = static_cast<double>(scores(i, shared ? 0 : c));
+      all(i, c) = shared ? (c == 0 ? -0.5 : 0.5) * z : z;
+    }
+  return all;
 }
 
 template <class R>
@@ -41,14 +44,14 @@ Convergence fit_output_layer(const Rows& rows, const Targets<Scalar>& targets,
                              const StageContext& context, const Pipeline<Scalar, R, C, E>& stages,
                              const SparseRowMatrix<Scalar>& codes, const SparseRowMatrix<Scalar>& gates,
                              OutputLayer& output) {
-  Matrix<double> scores(0, targets.n_classes);
-  LabelVector labels(0);
+  std::vector<Matrix<double>> parts;  // out-of-fold scores, labels beside them
+  std::vector<int> seen;
   if (settings.kind != Calibration::none) {
     const std::vector<Split> splits =
         StratifiedKFold({.n_folds = std::min(settings.n_folds, rows.rows()), .seed = context.seed})
             .split(targets.classes);
     for (const Split& split : splits) {
-      if (labels.size() >= settings.max_samples) break;
+      if (static_cast<Index>(seen.size()) >= settings.max_samples) break;
       const Targets<Scalar> train = select_targets(targets, split.train);
       if (static_cast<Index>(distinct_labels(train.classes).size()) < targets.n_classes)
         continue;  // a class with one sample
@@ -68,18 +71,23 @@ Convergence fit_output_layer(const Rows& rows, const Targets<Scalar>& targets,
         z = fold.score(select_rows<Scalar>(codes, split.test), select_rows<Scalar>(gates, split.test),
                        context.n_threads);
       }
-      const Index before = labels.size();
-      labels.conservativeResize(before + z.rows());
-      labels.tail(z.rows()) = select_targets(targets, split.test).classes;
-      scores.conservativeResize(before + z.rows(), Eigen::NoChange);
-      scores.bottomRows(z.rows()) = class_scores(z);
+      parts.push_back(class_scores(z));
+      for (const Index i : split.test) seen.push_back(targets.classes[i]);
     }
   }
-  if (labels.size() == 0) {
+  if (seen.empty()) {
     settings.kind = Calibration::none;
-    scores = Matrix<double>::Zero(1, targets.n_classes);
-    labels = LabelVector::Zero(1);
+    parts.push_back(Matrix<double>::Zero(1, targets.n_classes));
+    seen.push_back(0);
   }
+  Matrix<double> scores(static_cast<Index>(seen.size()), targets.n_classes);
+  LabelVector labels(scores.rows());
+  Index row = 0;
+  for (const Matrix<double>& part : parts)
+    for (Index i = 0; i < part.rows(); ++i, ++row) {
+      labels[row] = seen[static_cast<std::size_t>(row)];
+      for (Index c = 0; c < scores.cols(); ++c) scores(row, c) = part(i, c);
+    }
   return output.fit(scores, labels, settings);
 }
 

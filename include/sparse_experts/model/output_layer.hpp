@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <vector>
 
 namespace sparse_experts {
 
@@ -37,6 +39,7 @@ struct OutputLayerOptions {
 class OutputLayer {
  public:
   /// scores: n x q; labels: class 0 … q-1 of each sample.
+  template <class = void>
   Convergence fit(const Matrix<double>& scores, const LabelVector& labels,
                   const OutputLayerOptions& options) {
     const Index n = scores.rows(), q = scores.cols();
@@ -49,23 +52,46 @@ class OutputLayer {
     for (Index i = 0; i < n; ++i)
       if (labels[i] < 0 || labels[i] >= q)
         detail::reject(detail::entry_name("labels", i, 0, true), labels[i], "a class in 0 … q-1");
-    weight_ = Matrix<double>::Identity(q, q);
-    bias_ = Vector<double>::Zero(q);
-    Convergence certificate{Status::converged, 0, options.tol, loss(scores, labels, nullptr, nullptr), 0};
-    if (options.kind == Calibration::none) return certificate;
-    certificate = fit_temperature(scores, labels, options);
-    if (options.kind != Calibration::temperature) certificate = fit_matrix(scores, labels, options);
+    Likelihood loss(scores, labels, options.ridge);
+    Convergence certificate{Status::converged, 0, options.tol, 0, 0};
+    std::vector<double> x(1, 1.0), gradient(1);
+    if (options.kind == Calibration::none) {
+      certificate.objective = loss.evaluate(x, gradient);
+    } else {
+      certificate = detail::LBFGS::minimize(loss, x, options.tol, options.max_iter);
+      if (options.kind != Calibration::temperature) {
+        loss.free_weights(x, options.kind == Calibration::diagonal);
+        certificate = detail::LBFGS::minimize(loss, x, options.tol, options.max_iter);
+      }
+    }
+    loss.unpack(x);
+    weight_.resize(q, q);
+    bias_.resize(q);
+    for (Index c = 0; c < q; ++c) {
+      bias_[c] = loss.bias[static_cast<std::size_t>(c)];
+      for (Index d = 0; d < q; ++d) weight_(c, d) = loss.weight[static_cast<std::size_t>(c * q + d)];
+    }
     return certificate;
   }
 
   /// Rows of probabilities for rows of scores.
+  template <class = void>
   Matrix<double> predict_proba(const Matrix<double>& scores) const {
     detail::check_fitted(n_classes() > 0, "OutputLayer");
     detail::check_size("scores.cols()", scores.cols(), n_classes(), "one per class");
-    Matrix<double> u = scores * weight_.transpose();
-    u.rowwise() += bias_.transpose();
-    for (Index i = 0; i < u.rows(); ++i) softmax(u.row(i));
-    return u;
+    const Index q = n_classes();
+    Matrix<double> proba(scores.rows(), q);
+    std::vector<double> u(static_cast<std::size_t>(q));
+    for (Index i = 0; i < scores.rows(); ++i) {
+      for (Index c = 0; c < q; ++c) {
+        double sum = bias_[c];
+        for (Index d = 0; d < q; ++d) sum += weight_(c, d) * scores(i, d);
+        u[static_cast<std::size_t>(c)] = sum;
+      }
+      softmax(u.data(), u.size());
+      for (Index c = 0; c < q; ++c) proba(i, c) = u[static_cast<std::size_t>(c)];
+    }
+    return proba;
   }
 
   Index n_classes() const { return bias_.size(); }
@@ -73,86 +99,104 @@ class OutputLayer {
   const Vector<double>& bias() const { return bias_; }      ///< a, q
 
  private:
-  template <class Row>
-  static double softmax(Row&& u) {
-    const double largest = u.maxCoeff();
-    u.array() = (u.array() - largest).exp();
-    const double sum = u.sum();
-    u /= sum;
+  // u <- softmax(u); returns log sum exp.
+  static double softmax(double* u, std::size_t q) {
+    const double largest = *std::max_element(u, u + q);
+    double sum = 0;
+    for (std::size_t c = 0; c < q; ++c) sum += u[c] = std::exp(u[c] - largest);
+    for (std::size_t c = 0; c < q; ++c) u[c] /= sum;
     return largest + std::log(sum);
   }
 
-  // Mean negative log likelihood and, where asked for, its gradient in A and a.
-  double loss(const Matrix<double>& z, const LabelVector& labels, Matrix<double>* grad_weight,
-              Vector<double>* grad_bias) const {
-    const Index n = z.rows();
-    Matrix<double> u(n, n_classes());
-    u.noalias() = z.lazyProduct(weight_.transpose());
-    u.rowwise() += bias_.transpose();
-    double sum = 0;
-    for (Index i = 0; i < n; ++i) {
-      const double target = u(i, labels[i]);
-      sum += softmax(u.row(i)) - target;
-      u(i, labels[i]) -= 1;
+  // The penalised mean negative log likelihood, in t alone (A = t I) or in A and a around a start.
+  class Likelihood final : public detail::SmoothObjective {
+   public:
+    template <class Scores>
+    Likelihood(const Scores& scores, const LabelVector& labels, double ridge)
+        : q_(static_cast<std::size_t>(scores.cols())), ridge_(ridge), labels_(labels) {
+      z_.resize(static_cast<std::size_t>(scores.rows()) * q_);
+      for (Index i = 0; i < scores.rows(); ++i)
+        for (Index c = 0; c < scores.cols(); ++c)
+          z_[static_cast<std::size_t>(i) * q_ + static_cast<std::size_t>(c)] = scores(i, c);
+      weight.assign(q_ * q_, 0);
+      bias.assign(q_, 0);
     }
-    const double scale = 1 / static_cast<double>(n);
-    if (grad_weight) grad_weight->noalias() = scale * u.transpose().lazyProduct(z);
-    if (grad_bias) *grad_bias = scale * u.colwise().sum().transpose();
-    return scale * sum;
-  }
 
-  // A = t I.
-  Convergence fit_temperature(const Matrix<double>& z, const LabelVector& labels,
-                              const OutputLayerOptions& options) {
-    const Index q = z.cols();
-    Vector<double> t = Vector<double>::Ones(1);
-    const auto objective = [&](const Vector<double>& at, Vector<double>& gradient) {
-      weight_ = at[0] * Matrix<double>::Identity(q, q);
-      Matrix<double> grad;
-      const double value = loss(z, labels, &grad, nullptr);
-      // A whisper of a penalty keeps t finite where the scores separate the classes.
-      gradient[0] = grad.trace() + 1e-8 * at[0];
-      return value + 0.5e-8 * at[0] * at[0];
-    };
-    const Convergence certificate = detail::minimize_lbfgs(objective, t, options.tol, options.max_iter);
-    weight_ = t[0] * Matrix<double>::Identity(q, q);
-    return certificate;
-  }
+    // From x = (t) to x = (diagonal or all of A = t I, a = 0), with the ridge pulling there.
+    void free_weights(std::vector<double>& x, bool diagonal) {
+      unpack(x);
+      diagonal_ = diagonal;
+      x.assign(diagonal ? q_ : q_ * q_, 0);
+      for (std::size_t c = 0; c < q_; ++c) x[diagonal ? c : c * q_ + c] = weight[c * q_ + c];
+      x.resize(x.size() + q_, 0);
+      start_ = x;
+    }
 
-  Convergence fit_matrix(const Matrix<double>& z, const LabelVector& labels,
-                         const OutputLayerOptions& options) {
-    const Index q = z.cols();
-    const bool diagonal = options.kind == Calibration::diagonal;
-    const Index n_weights = diagonal ? q : q * q;
-    const Matrix<double> start = weight_;
-    Vector<double> x(n_weights + q);
-    x << (diagonal ? Vector<double>(start.diagonal()) : Vector<double>(start.reshaped())), bias_;
-    const Vector<double> x0 = x;
-    const auto unpack = [&](const Vector<double>& at) {
-      if (diagonal)
-        weight_ = at.head(q).asDiagonal();
+    void unpack(const std::vector<double>& x) {
+      std::fill(weight.begin(), weight.end(), 0);
+      if (x.size() == 1) {
+        for (std::size_t c = 0; c < q_; ++c) weight[c * q_ + c] = x[0];
+        return;
+      }
+      if (diagonal_)
+        for (std::size_t c = 0; c < q_; ++c) weight[c * q_ + c] = x[c];
       else
-        weight_ = at.head(n_weights).reshaped(q, q);
-      bias_ = at.tail(q);
-    };
-    const auto objective = [&](const Vector<double>& at, Vector<double>& gradient) {
-      unpack(at);
-      Matrix<double> grad;
-      Vector<double> grad_bias;
-      double value = loss(z, labels, &grad, &grad_bias);
-      if (diagonal)
-        gradient.head(q) = grad.diagonal();
-      else
-        gradient.head(n_weights) = grad.reshaped();
-      gradient.tail(q) = grad_bias;
-      gradient += options.ridge * (at - x0);
-      value += 0.5 * options.ridge * (at - x0).squaredNorm();
+        std::copy(x.begin(), x.end() - static_cast<std::ptrdiff_t>(q_), weight.begin());
+      std::copy(x.end() - static_cast<std::ptrdiff_t>(q_), x.end(), bias.begin());
+    }
+
+    double evaluate(const std::vector<double>& x, std::vector<double>& gradient) override {
+      unpack(x);
+      const bool full = x.size() > 1 && !diagonal_;
+      std::fill(gradient.begin(), gradient.end(), 0);
+      const std::size_t n = z_.size() / q_;
+      std::vector<double> u(q_);
+      double sum = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double* z = z_.data() + i * q_;
+        for (std::size_t c = 0; c < q_; ++c) {
+          u[c] = bias[c] + weight[c * q_ + c] * z[c];
+          if (full)
+            for (std::size_t d = 0; d < q_; ++d)
+              if (d != c) u[c] += weight[c * q_ + d] * z[d];
+        }
+        const auto label = static_cast<std::size_t>(labels_[static_cast<Index>(i)]);
+        const double target = u[label];
+        sum += softmax(u.data(), q_) - target;
+        u[label] -= 1;
+        if (x.size() == 1) {
+          for (std::size_t c = 0; c < q_; ++c) gradient[0] += u[c] * z[c];
+          continue;
+        }
+        double* by_bias = gradient.data() + (gradient.size() - q_);
+        for (std::size_t c = 0; c < q_; ++c) {
+          by_bias[c] += u[c];
+          if (!full)
+            gradient[c] += u[c] * z[c];
+          else
+            for (std::size_t d = 0; d < q_; ++d) gradient[c * q_ + d] += u[c] * z[d];
+        }
+      }
+      const double scale = 1 / static_cast<double>(n);
+      double value = scale * sum;
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        // A whisper of a penalty keeps t finite where the scores separate the classes.
+        const double ridge = x.size() == 1 ? 1e-8 : ridge_, move = x.size() == 1 ? x[0] : x[j] - start_[j];
+        gradient[j] = scale * gradient[j] + ridge * move;
+        value += 0.5 * ridge * move * move;
+      }
       return value;
-    };
-    const Convergence certificate = detail::minimize_lbfgs(objective, x, options.tol, options.max_iter);
-    unpack(x);
-    return certificate;
-  }
+    }
+
+    std::vector<double> weight, bias;  // A by rows (q x q), a
+
+   private:
+    std::size_t q_;
+    double ridge_;
+    const LabelVector& labels_;
+    bool diagonal_ = false;
+    std::vector<double> z_, start_;  // scores by rows; where the ridge pulls to
+  };
 
   Matrix<double> weight_;
   Vector<double> bias_;

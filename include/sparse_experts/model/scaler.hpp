@@ -65,7 +65,7 @@ class Scaler {
     const bool centred = !sparse && (kind_ == Scaling::standardize || kind_ == Scaling::center_unit_norm);
     if (centred || kind_ == Scaling::standardize) {
       for_entries(rows, [&](Index, Index j, double v) { mean[j] += v; });
-      mean /= static_cast<double>(n);
+      for (Index j = 0; j < p; ++j) mean[j] /= static_cast<double>(n);
     }
     if (kind_ == Scaling::standardize) {
       // Entries that are not stored are zeros: each contributes mean^2.
@@ -74,7 +74,7 @@ class Scaler {
         square[j] += (v - mean[j]) * (v - mean[j]);
         stored[j] += 1;
       });
-      square.array() += (static_cast<double>(n) - stored.array()) * mean.array().square();
+      for (Index j = 0; j < p; ++j) square[j] += (static_cast<double>(n) - stored[j]) * mean[j] * mean[j];
     }
     Vector<Scalar> center = Vector<Scalar>::Zero(p), scale = Vector<Scalar>::Ones(p);
     if (centred) center = mean.template cast<Scalar>();

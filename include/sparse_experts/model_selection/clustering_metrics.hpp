@@ -55,7 +55,8 @@ inline double sum_of_pairs(const std::vector<Index>& counts) {
   for (const Index n : counts) sum += pairs(n);
   return sum;
 }
-inline double entropy(const std::vector<Index>& counts, Index n) {
+template <class = void>
+double entropy(const std::vector<Index>& counts, Index n) {
   double sum = 0;
   for (const Index count : counts) {
     const double share = static_cast<double>(count) / static_cast<double>(n);

@@ -62,7 +62,8 @@ struct SearchSpace {
 namespace detail {
 
 /// Identity codes without experts: what nothing may be worse than.
-inline Candidate linear_candidate(bool sparse) {
+template <class = void>
+Candidate linear_candidate(bool sparse) {
   Candidate candidate;
   candidate.scaling = sparse ? Scaling::none : Scaling::standardize;
   candidate.representation.kind = EncoderKind::identity;
@@ -70,7 +71,8 @@ inline Candidate linear_candidate(bool sparse) {
 }
 
 /// Encoders that did well over many data sets, sized by n and p.
-inline std::vector<Candidate> default_representations(Index n, Index p, bool sparse) {
+template <class = void>
+std::vector<Candidate> default_representations(Index n, Index p, bool sparse) {
   std::vector<Candidate> all;
   const auto add = [&](Scaling scaling, EncoderKind kind, Index k, double density, double C) -> Candidate& {
     Candidate candidate;
@@ -108,7 +110,8 @@ inline std::vector<Candidate> default_representations(Index n, Index p, bool spa
   return all;
 }
 
-inline std::vector<ExpertChoice> default_experts(Index n) {
+template <class = void>
+std::vector<ExpertChoice> default_experts(Index n) {
   std::vector<ExpertChoice> all;
   if (n >= 200) all.push_back({8, 2, 4, 1});
   if (n >= 2000) all.push_back({32, 4, 4, 1});

@@ -47,14 +47,16 @@ std::vector<std::vector<Index>> rows_by_label(const Eigen::MatrixBase<Derived>& 
   return groups;
 }
 
-inline std::vector<Index> all_rows(Index n) {
+template <class = void>
+std::vector<Index> all_rows(Index n) {
   std::vector<Index> rows(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<Index>(i);
   return rows;
 }
 
 /// Split by the fold number of each row: equal to `fold` is the test part.
-inline Split split_of_fold(const std::vector<Index>& fold_of, Index fold) {
+template <class = void>
+Split split_of_fold(const std::vector<Index>& fold_of, Index fold) {
   Split split;
   for (std::size_t i = 0; i < fold_of.size(); ++i)
     (fold_of[i] == fold ? split.test : split.train).push_back(static_cast<Index>(i));
@@ -63,7 +65,8 @@ inline Split split_of_fold(const std::vector<Index>& fold_of, Index fold) {
 
 /// Deals each group's rows to the folds in turn; the turn goes on from group to group, so that the sizes of
 /// the folds differ by at most one in each group and in total.
-inline std::vector<Split> deal(std::vector<std::vector<Index>> groups, Index n, const KFoldOptions& options) {
+template <class = void>
+std::vector<Split> deal(std::vector<std::vector<Index>> groups, Index n, const KFoldOptions& options) {
   check_at_least("n_folds", options.n_folds, 2);
   if (options.n_folds > n)
     reject("n_folds", options.n_folds, "at most the number of samples, " + std::to_string(n));
@@ -81,7 +84,8 @@ inline std::vector<Split> deal(std::vector<std::vector<Index>> groups, Index n, 
 
 /// Test rows of each group in proportion to its size (largest remainders get what rounding leaves); no group
 /// gives its last row away.
-inline Split hold_out(std::vector<std::vector<Index>> groups, Index n, const TrainTestSplitOptions& options) {
+template <class = void>
+Split hold_out(std::vector<std::vector<Index>> groups, Index n, const TrainTestSplitOptions& options) {
   if (!is_finite(options.test_size) || !(options.test_size > 0 && options.test_size < 1))
     reject("test_size", options.test_size, "a share in (0, 1)");
   check_at_least("n_samples", n, 2);
@@ -116,7 +120,8 @@ inline Split hold_out(std::vector<std::vector<Index>> groups, Index n, const Tra
 }  // namespace detail
 
 /// Holds round(test_size n) samples out at random.
-inline Split train_test_split(Index n_samples,
+template <class = void>
+Split train_test_split(Index n_samples,
                               const TrainTestSplitOptions& options = TrainTestSplitOptions()) {
   return detail::hold_out({detail::all_rows(n_samples)}, n_samples, options);
 }

@@ -21,6 +21,7 @@ class UpdatableCholesky {
 
   /// Appends b columns, in blocks: `cross` = G(existing, new) is size x b, `inner` = G(new, new) is b x b.
   /// Returns which were taken; a column whose pivot falls below `tolerance` times its diagonal is not.
+  template <class = void>
   std::vector<bool> append(const Eigen::Ref<const Matrix<double>>& cross,
                            const Eigen::Ref<const Matrix<double>>& inner, double tolerance = 1e-11) {
     const Index old = size_, count = inner.cols();
@@ -61,11 +62,13 @@ class UpdatableCholesky {
   }
 
   /// One column.
+  template <class = void>
   bool append(const Vector<double>& cross, double diagonal, double tolerance = 1e-11) {
     return append(Matrix<double>(cross), Matrix<double>::Constant(1, 1, diagonal), tolerance)[0];
   }
 
   /// Removes row and column k.
+  template <class = void>
   void remove(Index k) {
     --size_;
     rotations_.clear();
@@ -87,6 +90,7 @@ class UpdatableCholesky {
   }
 
   /// x <- G^-1 x.
+  template <class = void>
   void solve(Eigen::Ref<Vector<double>> x) const {
     if (size_ == 0) return;
     const auto r = r_.topLeftCorner(size_, size_).template triangularView<Eigen::Upper>();
@@ -99,6 +103,7 @@ class UpdatableCholesky {
     double c, s;
   };
 
+  template <class = void>
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
     const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 16);

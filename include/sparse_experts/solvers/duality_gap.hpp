@@ -41,7 +41,8 @@ double penalty_value(const P& penalty, const Vector<double>& w) {
 /// column that is not penalised asks for c_j = 0, which holds to rounding once w is exact along it (see
 /// UnpenalizedBlock); what is left is charged with twice its weight.
 /// Cost: O(p). Ref: Fercoq, Gramfort, Salmon, "Mind the duality gap", ICML 2015; for l2 > 0: the conjugate.
-inline double dual_value(const ElasticNetPenalty& penalty, const Vector<double>& w,
+template <class = void>
+double dual_value(const ElasticNetPenalty& penalty, const Vector<double>& w,
                          const Vector<double>& norms, const Vector<double>& c, double y_dot_v,
                          double r_dot_v) {
   if (!(r_dot_v > 0)) return 0;

@@ -111,12 +111,14 @@ class GramSolver {
   }
 
   /// Another target on the same columns.
+  template <class = void>
   void set_target(Vector<double> target, double y_squared) {
     target_ = std::move(target);
     y_squared_ = y_squared;
   }
   const Vector<double>& target() const { return target_; }
 
+  template <class = void>
   Solution solve(const ElasticNetPenalty& penalty, const StoppingRule& stop, Vector<double> w) {
     load(penalty, w);
     Solution solution;
@@ -155,6 +157,7 @@ class GramSolver {
     return certificate.primal > 0 ? std::numeric_limits<double>::max() : 0;
   }
 
+  template <class = void>
   void load(const ElasticNetPenalty& penalty, const Vector<double>& w) {
     const Index p = target_.size();
     Vector<double> l2(p);
@@ -172,12 +175,14 @@ class GramSolver {
   }
 
   /// gradient = X̃'Ωỹ - Gw from scratch.
+  template <class = void>
   void refresh() {
     program_.gradient = target_;
     for (Index j = 0; j < target_.size(); ++j)
       if (program_.w[j] != 0) program_.gradient -= program_.w[j] * program_.gram.col(j);
   }
 
+  template <class = void>
   Certificate certificate(const ElasticNetPenalty& penalty) {
     refresh();
     const Vector<double>& w = program_.w;

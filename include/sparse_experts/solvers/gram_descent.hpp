@@ -12,7 +12,8 @@ namespace sparse_experts {
 namespace detail {
 
 /// Largest violation of the optimality conditions of the columns outside the support.
-inline double entering_violation(const GramProgram& q) {
+template <class = void>
+double entering_violation(const GramProgram& q) {
   double worst = 0;
   for (Index j = 0; j < q.size(); ++j)
     if (q.w[j] == 0)
@@ -21,7 +22,8 @@ inline double entering_violation(const GramProgram& q) {
 }
 
 /// The same for all columns.
-inline double violation(const GramProgram& q) {
+template <class = void>
+double violation(const GramProgram& q) {
   double worst = entering_violation(q);
   for (Index j = 0; j < q.size(); ++j)
     if (q.w[j] != 0)
@@ -31,7 +33,8 @@ inline double violation(const GramProgram& q) {
 
 /// One sweep of coordinate descent with covariance updates: a weight that moves costs one column of the Gram,
 /// one that stays costs nothing. Returns how many weights entered or left the support.
-inline Index gram_sweep(GramProgram& q) {
+template <class = void>
+Index gram_sweep(GramProgram& q) {
   const Index m = q.size();
   double* g = q.gradient.data();
   Index changes = 0;
@@ -57,7 +60,8 @@ inline Index gram_sweep(GramProgram& q) {
 /// Solves a GramProgram: sweeps of coordinate descent find the support, Newton steps solve on it, until no
 /// column violates its optimality condition by more than `tol` (in units of the correlations). Ref:
 /// covariance updates: Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2. Returns the number of sweeps.
-inline Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_sweeps) {
+template <class = void>
+Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_sweeps) {
   Index sweeps = 0;
   double last = -1;
   int stuck = 0;

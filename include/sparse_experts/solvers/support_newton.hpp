@@ -42,6 +42,7 @@ class SupportNewton {
 
   /// Runs until a full step crosses no zero, or max_steps. `gradient` is exact on the support at return, and
   /// is recomputed for all columns.
+  template <class = void>
   void minimise(GramProgram& q, int max_steps) {
     if (q.size() == 0) return;
     Vector<double> start = q.w;
@@ -61,6 +62,7 @@ class SupportNewton {
   static double sign(double x) { return x > 0 ? 1.0 : -1.0; }
   Index at(Index k) const { return order_[static_cast<std::size_t>(k)]; }
 
+  template <class = void>
   Vector<double> reduced_gradient(const GramProgram& q) const {
     Vector<double> rhs(static_cast<Index>(order_.size()));
     for (Index k = 0; k < rhs.size(); ++k) {
@@ -76,6 +78,7 @@ class SupportNewton {
   }
 
   /// Brings the factor to the support of w: drops first, then appends in blocks.
+  template <class = void>
   void follow_support(GramProgram& q) {
     const Index m = q.size();
     member_.assign(static_cast<std::size_t>(m), false);
@@ -96,6 +99,7 @@ class SupportNewton {
     }
   }
 
+  template <class = void>
   void append(GramProgram& q, const std::vector<Index>& columns) {
     const auto k = static_cast<Index>(order_.size()), b = static_cast<Index>(columns.size());
     Matrix<double> cross(k, b), inner(b, b);
@@ -115,6 +119,7 @@ class SupportNewton {
   /// Column j of the support is a combination X_A v of the others: moving along w_j + t, w_A - t v changes
   /// the L1 norm alone, linearly. Moves downhill until a weight reaches zero, so that one column less is
   /// needed.
+  template <class = void>
   void leave_dependent(GramProgram& q, Index j) {
     for (int attempt = 0; attempt < 8 && q.w[j] != 0; ++attempt) {
       const auto k = static_cast<Index>(order_.size());
@@ -157,6 +162,7 @@ class SupportNewton {
 
   /// Exact minimum along w + t d, 0 <= t <= 1, with rhs = minus the gradient on the support and d = H^-1 rhs,
   /// so that the slope is (t - 1) rhs'd plus 2 l1_k |d_k| for every weight k that has changed its sign.
+  template <class = void>
   double line_search(GramProgram& q, const Vector<double>& d, Vector<double>& rhs) {
     const Index k = d.size();
     const double decrease = rhs.dot(d);
@@ -210,6 +216,7 @@ class SupportNewton {
   }
 
   /// gradient -= G (w - start), by columns that moved.
+  template <class = void>
   static void update_gradient(GramProgram& q, const Vector<double>& start) {
     const Index m = q.size();
     std::vector<Index> moved;
