@@ -27,7 +27,7 @@ class Atoms {
  public:
   static constexpr Index width = panel_width<Scalar>;
   /// Samples that share the loads of D in correlate_rows.
-  static constexpr Index group = 6;
+  static constexpr Index group = register_count >= 32 ? 6 : 3;
 
   Atoms() = default;
   template <class Derived>
@@ -72,25 +72,7 @@ class Atoms {
         for (Index i = first; i < last; i += group) {
           const Scalar* rows = x + i * stride;
           Scalar* to = out + i * padded_ + panel;
-          switch (std::min(group, last - i)) {
-            case 1:
-              correlate_group<1>(rows, stride, panel, to);
-              break;
-            case 2:
-              correlate_group<2>(rows, stride, panel, to);
-              break;
-            case 3:
-              correlate_group<3>(rows, stride, panel, to);
-              break;
-            case 4:
-              correlate_group<4>(rows, stride, panel, to);
-              break;
-            case 5:
-              correlate_group<5>(rows, stride, panel, to);
-              break;
-            default:
-              correlate_group<6>(rows, stride, panel, to);
-          }
+          correlate_some<static_cast<std::size_t>(group)>(std::min(group, last - i), rows, stride, panel, to);
         }
     }
   }
@@ -113,6 +95,13 @@ class Atoms {
     lanes(out + w) = b;
     lanes(out + 2 * w) = c;
     lanes(out + 3 * w) = d;
+  }
+
+  template <std::size_t Most>
+  void correlate_some(Index rows, const Scalar* x, Index stride, Index panel, Scalar* out) const {
+    if constexpr (Most > 1)
+      if (rows < static_cast<Index>(Most)) return correlate_some<Most - 1>(rows, x, stride, panel, out);
+    correlate_group<Most>(x, stride, panel, out);
   }
 
   template <std::size_t Rows>

@@ -122,7 +122,7 @@ inline constexpr Index code_block = 256;  ///< samples of one block of work
 /// entry.
 template <class Scalar, class Rows, class Body>
 SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, int n_threads, Body&& body) {
-  constexpr Index batch = 8 * Atoms<Scalar>::group;  // rows whose correlations are held at a time
+  constexpr Index batch = 48;  // rows whose correlations are held at a time
   const Index n = x.rows(), p = x.cols();
   std::vector<CodeRows<Scalar>> blocks(static_cast<std::size_t>(block_count(n, code_block)));
   const auto n_workers = static_cast<std::size_t>(
