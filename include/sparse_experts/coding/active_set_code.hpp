@@ -75,6 +75,32 @@ void refine_code(const SupportInverse<Scalar>& inverse, Scalar alpha, const Scal
   }
 }
 
+/// Makes the inverse anew on the support; entries of value zero and those in the span of others leave it.
+template <class Scalar>
+void rebuild_support(const CodeProblem<Scalar>& problem, ActiveSetWorkspace<Scalar>& work,
+                     CodeState<Scalar>& state) {
+  constexpr Scalar eps = std::numeric_limits<Scalar>::epsilon();
+  Scalar* value = state.value.data();
+  Scalar* sign = work.sign.data();
+  const Index before = state.size;
+  Index kept = 0;
+  work.inverse.clear();
+  for (Index i = 0; i < before; ++i) {
+    const int j = state.support[static_cast<std::size_t>(i)];
+    const Scalar v = value[i], s = sign[i], diagonal = problem.diagonal(j);
+    if (v == Scalar(0)) continue;
+    work.inverse.gather(problem, state.support.data(), value, j);
+    const Scalar complement = work.inverse.prepare(diagonal);
+    if (!(complement > 1000 * eps * diagonal)) continue;
+    work.inverse.add(complement);
+    state.support[static_cast<std::size_t>(kept)] = j;
+    value[kept] = v;
+    sign[kept++] = s;
+  }
+  for (Index i = kept; i < before; ++i) value[i] = sign[i] = 0;
+  state.size = kept;
+}
+
 /// Active set method on the Gram (feature-sign search with one atom at a time). From s = 0, repeat:
 ///   add the atom with the largest |g_j| > alpha; move to the minimiser on the support; whenever a value
 ///   reaches zero on the way, drop its atom and go on from there; recompute g = c - G s.
@@ -84,13 +110,14 @@ void refine_code(const SupportInverse<Scalar>& inverse, Scalar alpha, const Scal
 /// the workspace the status is max_iter with n_iter < max_iter, and the code so far is in state. Cost of a
 /// step: k |A| for g and |A|^2 for the inverse. Ref: Lee, Battle, Raina, Ng, "Efficient sparse coding
 /// algorithms", NIPS 2006, alg. 1.
-template <bool Positive, class Scalar>
+template <class Scalar>
 Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
                             ActiveSetWorkspace<Scalar>& work, CodeState<Scalar>& state) {
   constexpr Scalar eps = std::numeric_limits<Scalar>::epsilon();
   // Violators below this share of the largest wait for the next look at g: most of them vanish by themselves.
   constexpr auto share_of_peak = Scalar(0.7);
   const auto alpha = static_cast<Scalar>(problem.alpha);
+  const bool positive = problem.positive;
   SupportInverse<Scalar>& inverse = work.inverse;
   Scalar* value = state.value.data();
   Scalar* sign = work.sign.data();
@@ -98,7 +125,7 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
   Convergence result{Status::max_iter, 0, problem.tol, 0, 0};
   inverse.clear();
   state.size = 0;
-  int refinements = 0;
+  int refinements = 0, rebuilds = 0;
   bool full = false;
 
   const auto drop = [&](Index r) {
@@ -167,7 +194,7 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
   };
 
   while (true) {
-    Peaks<Scalar> peaks = residual_correlations<Positive>(problem, c, state);
+    Peaks<Scalar> peaks = residual_correlations(problem, c, state);
     const std::size_t top = peaks.largest();
     const Scalar peak = peaks.value[top];
     // With g optimal on the support the gap is at least alpha |s|_1 (1 - alpha / peak): mostly that settles
@@ -198,14 +225,19 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
         peaks.value[lane] = 0;
         if (full || result.n_iter >= problem.max_iter) break;
         const Scalar gj = c[j] - inverse.gather(problem, support, value, j);
-        if (!((Positive ? gj : std::abs(gj)) > bound)) continue;
+        if (!((positive ? gj : std::abs(gj)) > bound)) continue;
         if (position(j) < state.size || !add(j, gj)) continue;
         moved = true;
       }
       if (full) return result;
     }
     if (!moved) {
-      // Only rounding is left: correct the values once or twice, then stop.
+      // Only rounding is left: correct the values once or twice, then with an inverse made anew, then stop.
+      if (refinements == 2 && rebuilds < 2) {
+        ++rebuilds;
+        refinements = 0;
+        rebuild_support(problem, work, state);
+      }
       if (refinements++ == 2 || state.size == 0) {
         const CodeCertificate now = certificate(problem, c, state, static_cast<double>(peak), squared_norm);
         result = {Status::stalled, now.value, problem.tol, now.objective, result.n_iter};

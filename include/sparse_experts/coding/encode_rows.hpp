@@ -119,18 +119,18 @@ inline constexpr Index code_block = 256;  ///< samples of one block of work
 
 /// Calls body(correlations D x, |x|^2, row, block, sink) for each row of X (DenseRows or SparseRows) and
 /// returns the n x k codes that it pushed. Dense rows are correlated in groups, mostly empty ones entry by
-/// entry.
-template <class Scalar, class Rows, class Body>
-SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, int n_threads, Body&& body) {
+/// entry. Correlations have the precision of the atoms.
+template <class Scalar, class Wide, class Rows, class Body>
+SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Wide>& atoms, int n_threads, Body&& body) {
   constexpr Index batch = 48;  // rows whose correlations are held at a time
   const Index n = x.rows(), p = x.cols();
   std::vector<CodeRows<Scalar>> blocks(static_cast<std::size_t>(block_count(n, code_block)));
   const auto n_workers = static_cast<std::size_t>(
       std::max<Index>(1, std::min(resolve_threads(n_threads), block_count(n, code_block))));
-  std::vector<Vector<Scalar>> buffers(n_workers);
+  std::vector<Vector<Wide>> buffers(n_workers);
   std::vector<SampleBuffer<Scalar>> samples(n_workers);
   parallel_blocks(n, code_block, n_threads, [&](const Block& block) {
-    Vector<Scalar>& buffer = buffers[static_cast<std::size_t>(block.worker)];
+    Vector<Wide>& buffer = buffers[static_cast<std::size_t>(block.worker)];
     SampleBuffer<Scalar>& sample = samples[static_cast<std::size_t>(block.worker)];
     if (buffer.size() == 0) {
       buffer.resize(batch * atoms.padded());

@@ -57,6 +57,15 @@ typename Lanes<Scalar>::Loose& lanes(Scalar* p) {
   return *reinterpret_cast<typename Lanes<Scalar>::Loose*>(p);
 }
 
+/// y += a x for n numbers.
+template <class Scalar>
+void add_scaled(Scalar a, const Scalar* x, Scalar* y, Index n) {
+  constexpr Index w = lane_width<Scalar>;
+  Index f = 0;
+  for (; f + w <= n; f += w) lanes(y + f) += a * lanes(x + f);
+  for (; f < n; ++f) y[f] += a * x[f];
+}
+
 }  // namespace sparse_experts::detail
 
 #undef SPARSE_EXPERTS_CODING_BYTES
