@@ -20,7 +20,7 @@ struct ActiveSetWorkspace {
   explicit ActiveSetWorkspace(Index capacity = 0)
       : inverse(capacity),
         sign(Vector<Scalar>::Zero(padded_to_panels<Scalar>(capacity))),
-        correction(Vector<Scalar>::Zero(capacity)) {}
+        correction(Vector<Scalar>::Zero(padded_to_panels<Scalar>(capacity))) {}
   SupportInverse<Scalar> inverse;
   Vector<Scalar> sign;  // of the support
   Vector<Scalar> correction;
@@ -59,19 +59,27 @@ Scalar move_code(const Scalar* direction, Scalar step, const Scalar* sign, Scala
   return share;
 }
 
-/// s_A <- s_A + P (g_A - alpha sign): one step of Newton's method against rounding.
+/// correction = P (g_A - alpha sign), the step of Newton's method on the support; zeros beyond it.
 template <class Scalar>
-void refine_code(const SupportInverse<Scalar>& inverse, Scalar alpha, const Scalar* sign, Scalar* correction,
-                 CodeState<Scalar>& state) {
+void newton_step(Scalar alpha, const CodeState<Scalar>& state, ActiveSetWorkspace<Scalar>& work) {
+  const Scalar* sign = work.sign.data();
   for (Index i = 0; i < state.size; ++i) {
-    const Scalar* row = inverse.row(i);
-    correction[i] = 0;
+    const Scalar* row = work.inverse.row(i);
+    Scalar sum = 0;
     for (Index q = 0; q < state.size; ++q)
-      correction[i] += row[q] * (state.g[state.support[static_cast<std::size_t>(q)]] - alpha * sign[q]);
+      sum += row[q] * (state.g[state.support[static_cast<std::size_t>(q)]] - alpha * sign[q]);
+    work.correction[i] = sum;
   }
+  for (Index i = state.size; i % lane_width<Scalar> != 0; ++i) work.correction[i] = 0;
+}
+
+/// s_A <- s_A + P (g_A - alpha sign) against rounding; entries that would change their sign become zero.
+template <class Scalar>
+void refine_code(Scalar alpha, CodeState<Scalar>& state, ActiveSetWorkspace<Scalar>& work) {
+  newton_step(alpha, state, work);
   for (Index i = 0; i < state.size; ++i) {
-    const Scalar corrected = state.value[i] + correction[i];
-    state.value[i] = corrected * sign[i] > 0 ? corrected : Scalar(0);
+    const Scalar corrected = state.value[i] + work.correction[i];
+    state.value[i] = corrected * work.sign[i] > 0 ? corrected : Scalar(0);
   }
 }
 
@@ -108,11 +116,11 @@ void rebuild_support(const CodeProblem<Scalar>& problem, ActiveSetWorkspace<Scal
 /// as many steps as the code has non-zeros. It stops early when the gap is at most tol. In: c = D x, |x|^2.
 /// Out: state (support, values, g), n_iter = atoms added and dropped <= max_iter. When the support outgrows
 /// the workspace the status is max_iter with n_iter < max_iter, and the code so far is in state. Cost of a
-/// step: k |A| for g and |A|^2 for the inverse. Ref: Lee, Battle, Raina, Ng, "Efficient sparse coding
-/// algorithms", NIPS 2006, alg. 1.
+/// step: k |A| for g and |A|^2 for the inverse. `warm` starts from the code in state instead of zero. Ref:
+/// Lee, Battle, Raina, Ng, "Efficient sparse coding algorithms", NIPS 2006, alg. 1.
 template <class Scalar>
 Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
-                            ActiveSetWorkspace<Scalar>& work, CodeState<Scalar>& state) {
+                            ActiveSetWorkspace<Scalar>& work, CodeState<Scalar>& state, bool warm = false) {
   constexpr Scalar eps = std::numeric_limits<Scalar>::epsilon();
   // Violators below this share of the largest wait for the next look at g: most of them vanish by themselves.
   constexpr auto share_of_peak = Scalar(0.7);
@@ -124,7 +132,7 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
   int* support = state.support.data();
   Convergence result{Status::max_iter, 0, problem.tol, 0, 0};
   inverse.clear();
-  state.size = 0;
+  if (!warm) state.size = 0;
   int refinements = 0, rebuilds = 0;
   bool full = false;
 
@@ -137,6 +145,22 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
     value[last] = sign[last] = 0;
     ++result.n_iter;
   };
+  if (warm && state.size > inverse.capacity()) {
+    result.n_iter = 0;
+    return result;
+  }
+  if (warm) {
+    for (Index i = 0; i < state.size; ++i) sign[i] = value[i] < 0 ? Scalar(-1) : Scalar(1);
+    rebuild_support(problem, work, state);
+    while (state.size > 0 && result.n_iter < problem.max_iter) {
+      residual_correlations(problem, c, state);
+      newton_step(alpha, state, work);
+      Index blocked = -1;
+      move_code(work.correction.data(), Scalar(1), sign, value, state.size, blocked);
+      if (blocked < 0) break;
+      drop(blocked);
+    }
+  }
   const auto position = [&](int j) {
     return static_cast<Index>(std::find(support, support + state.size, j) - support);
   };
@@ -243,7 +267,7 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
         result = {Status::stalled, now.value, problem.tol, now.objective, result.n_iter};
         return result;
       }
-      refine_code(inverse, alpha, sign, work.correction.data(), state);
+      refine_code(alpha, state, work);
     }
   }
 }

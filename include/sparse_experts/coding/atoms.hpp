@@ -54,14 +54,17 @@ class Atoms {
   /// out = D x for one sample given by its non-zeros; out has padded() entries.
   template <class In>
   void correlate(const SparseSample<In>& x, Scalar* out) const {
-    for (Index panel = 0; panel < padded_; panel += width) correlate_panel(x, panel, out + panel);
+    correlate(&x, 1, out);
   }
   /// The same for several samples, row i of out (stride padded()) = D x_i; each panel passes through the
-  /// cache once.
+  /// cache once. Two panels at a time hide the latency of the additions.
   template <class In>
   void correlate(const SparseSample<In>* x, Index n_samples, Scalar* out) const {
-    for (Index panel = 0; panel < padded_; panel += width)
-      for (Index i = 0; i < n_samples; ++i) correlate_panel(x[i], panel, out + i * padded_ + panel);
+    Index panel = 0;
+    for (; panel + 2 * width <= padded_; panel += 2 * width)
+      for (Index i = 0; i < n_samples; ++i) correlate_panels<2>(x[i], panel, out + i * padded_ + panel);
+    if (panel < padded_)
+      for (Index i = 0; i < n_samples; ++i) correlate_panels<1>(x[i], panel, out + i * padded_ + panel);
   }
 
   /// Row i of out (stride padded()) = D x_i for n_rows dense samples of the given stride.
@@ -81,24 +84,20 @@ class Atoms {
   }
 
  private:
-  template <class In>
-  void correlate_panel(const SparseSample<In>& x, Index panel, Scalar* out) const {
-    using Vec = typename Lanes<Scalar>::Type;
+  template <std::size_t Panels, class In>
+  void correlate_panels(const SparseSample<In>& x, Index panel, Scalar* out) const {
     constexpr Index w = lane_width<Scalar>;
     const Scalar* base = data_.data() + panel * p_;
-    Vec a{}, b{}, c{}, d{};
+    typename Lanes<Scalar>::Type sum[Panels][4] = {};
     for (Index i = 0; i < x.size; ++i) {
       const Scalar* row = base + static_cast<Index>(x.feature[i]) * width;
       const auto v = static_cast<Scalar>(x.value[i]);
-      a += v * lanes(row);
-      b += v * lanes(row + w);
-      c += v * lanes(row + 2 * w);
-      d += v * lanes(row + 3 * w);
+      for (std::size_t q = 0; q < Panels; ++q)
+        for (std::size_t r = 0; r < 4; ++r)
+          sum[q][r] += v * lanes(row + static_cast<Index>(q) * p_ * width + static_cast<Index>(r) * w);
     }
-    lanes(out) = a;
-    lanes(out + w) = b;
-    lanes(out + 2 * w) = c;
-    lanes(out + 3 * w) = d;
+    for (std::size_t q = 0; q < Panels; ++q)
+      for (std::size_t r = 0; r < 4; ++r) lanes(out + static_cast<Index>(q * 4 + r) * w) = sum[q][r];
   }
 
   template <std::size_t Most, class In>

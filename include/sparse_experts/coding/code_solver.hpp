@@ -52,11 +52,30 @@ Convergence solve_code(const CodeProblem<Scalar>& problem, SparseCoderAlgorithm 
   const bool outgrown = exact.status == Status::max_iter && exact.n_iter < problem.max_iter;
   const bool lost = !outgrown && !(exact.objective <= 0.5 * squared_norm);
   if (!outgrown && !lost && !mend) return exact;
+  // Coordinate descent comes near, the active set finishes from there; if it cannot, coordinate descent does.
+  constexpr Index burst = 100;
   CodeProblem<Scalar> rest = problem;
-  rest.max_iter = std::max<Index>(0, problem.max_iter - exact.n_iter);
-  Convergence result = coordinate_code(rest, c, squared_norm, work.coordinate, work.state, !lost);
-  result.n_iter += exact.n_iter;
-  return result;
+  Index used = exact.n_iter;
+  const auto descend = [&](Index most, bool warm) {
+    rest.max_iter = std::min(most, problem.max_iter - used);
+    Convergence result = coordinate_code(rest, c, squared_norm, work.coordinate, work.state, warm);
+    used += result.n_iter;
+    result.n_iter = used;
+    return result;
+  };
+  const Convergence near = descend(burst, !lost);
+  if (near.status != Status::max_iter || used >= problem.max_iter) return near;
+  bool finish = work.state.size <= work.active_set.inverse.capacity();
+  if (finish) {
+    rest.max_iter = problem.max_iter - used;
+    Convergence result = active_set_code(rest, c, squared_norm, work.active_set, work.state, true);
+    used += result.n_iter;
+    result.n_iter = used;
+    if (result.status == Status::converged) return result;
+    finish = result.objective <= near.objective;
+    if (finish && used >= problem.max_iter) return result;
+  }
+  return descend(problem.max_iter, finish);
 }
 
 }  // namespace detail

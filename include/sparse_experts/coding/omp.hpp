@@ -85,7 +85,7 @@ class OmpCoder {
   template <class X>
   SparseRowMatrix<Scalar> transform(const Eigen::EigenBase<X>& input, CodingReport* report = nullptr) const {
     return detail::with_rows(input, [&](const auto& x) {
-      detail::check_samples(x, n_features());
+      detail::check_features(x, n_features());
       const Index n_blocks = detail::block_count(x.rows(), detail::code_block);
       std::vector<detail::CodingSums> sums(static_cast<std::size_t>(n_blocks));
       std::vector<Workspace> workspaces(

@@ -127,7 +127,7 @@ class SparseCoder {
  private:
   template <class Rows>
   SparseRowMatrix<Scalar> transform_rows(const Rows& x, CodingReport* report) const {
-    detail::check_samples(x, n_features());
+    detail::check_features(x, n_features());
     const auto n_blocks = static_cast<std::size_t>(detail::block_count(x.rows(), detail::code_block));
     std::vector<detail::CodingSums> sums(n_blocks);
     std::vector<Workspace> workspaces(static_cast<std::size_t>(
