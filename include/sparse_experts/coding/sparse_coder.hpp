@@ -116,7 +116,9 @@ class SparseCoder {
     detail::check_size("code.size()", code.size(), n_components(), "atoms of the dictionary");
     const detail::SparseSample<Scalar> sample = work.sample.gather(x.derived());
     atoms_.correlate(sample, work.correlations.data());
-    const Convergence result = solve(work.correlations.data(), detail::squared_norm(sample), work);
+    const double squared_norm = detail::squared_norm(sample);
+    if (!detail::is_finite(squared_norm)) detail::reject_sample(sample, 0);
+    const Convergence result = solve(work.correlations.data(), squared_norm, work);
     code.derived().setZero();
     const detail::CodeState<double>& state = work.exact.state;
     for (Index i = 0; i < state.size; ++i)
@@ -172,6 +174,7 @@ class SparseCoder {
       result = certified(exact, c, squared_norm, quick, state);
       if (!result && quick.n_iter < options_.max_iter) {
         exact.max_iter = options_.max_iter - quick.n_iter;
+        exact.tol = 0.5 * options_.tol;  // room for the rounding to float
         result = detail::solve_code(exact, options_.algorithm, true, c, squared_norm, work.exact);
         result.n_iter += quick.n_iter;
         for (Index i = 0; i < state.size; ++i)
