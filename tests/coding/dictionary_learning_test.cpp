@@ -92,12 +92,24 @@ TEST_F(DictionaryLearning, SparseSamplesThreadsAndStorageGiveTheSameAtoms) {
 }
 
 TEST_F(DictionaryLearning, AtomsAndCodesAreNonNegativeWhereAsked) {
-  const se::RowMatrix<double> Y = X.cwiseAbs();
-  se::DictionaryLearning<double> learning(
-      {.n_components = 12, .alpha = 0.05, .max_iter = 2, .positive_code = true, .positive_dict = true});
-  learning.fit(Y);
-  EXPECT_GE(learning.dictionary().minCoeff(), 0);
-  EXPECT_GE(se::RowMatrix<double>(learning.transform(Y)).minCoeff(), 0);
+  // Samples of both signs, so that the constraints bind.
+  for (const auto algorithm : algorithms)
+    for (const auto init :
+         {se::DictionaryInit::samples, se::DictionaryInit::random, se::DictionaryInit::kmeans})
+      for (const bool atoms : {true, false}) {
+        se::DictionaryLearning<double> learning({.n_components = 12,
+                                                 .alpha = 0.05,
+                                                 .max_iter = 2,
+                                                 .positive_code = !atoms,
+                                                 .positive_dict = atoms,
+                                                 .init = init,
+                                                 .algorithm = algorithm});
+        learning.fit(X);
+        const double least_atom = learning.dictionary().minCoeff();
+        const double least_code = se::RowMatrix<double>(learning.transform(X)).minCoeff();
+        EXPECT_GE(atoms ? least_atom : least_code, 0);
+        EXPECT_LT(atoms ? least_code : least_atom, 0);
+      }
 }
 
 TEST_F(DictionaryLearning, UnusedAtomsAreReplacedBySamples) {
@@ -149,6 +161,81 @@ TEST_F(DictionaryLearning, PartialFitImprovesFromBatchToBatch) {
   for (Index i = 50; i + 50 <= 1200; i += 50) learning.partial_fit(X.middleRows(i, 50));
   learning.transform(X.bottomRows(300), &after);
   EXPECT_LT(after.mean_objective, 0.9 * before.mean_objective);
+}
+
+TEST_F(DictionaryLearning, PartialFitTakesSparseBatchesAndContinuesAfterARejectedOne) {
+  const se::RowMatrix<double> some = test_support::sparsified<double>(X, 0.5, random);
+  const se::DictionaryLearningOptions options{.n_components = 20, .alpha = 0.05, .seed = 1, .batch_size = 64};
+  se::DictionaryLearning<double> dense(options), sparse(options), disturbed(options);
+  for (Index i = 0; i + 128 <= 640; i += 128) {
+    const se::RowMatrix<double> batch = some.middleRows(i, 128);
+    dense.partial_fit(batch);
+    sparse.partial_fit(se::SparseMatrix<double>(batch.sparseView()));
+    disturbed.partial_fit(batch);
+    EXPECT_THROW(disturbed.partial_fit(batch.leftCols(9)), std::invalid_argument);
+    EXPECT_THROW(disturbed.partial_fit(se::RowMatrix<double>(0, 10)), std::invalid_argument);
+  }
+  EXPECT_LE((sparse.dictionary() - dense.dictionary()).cwiseAbs().maxCoeff(), 1e-9);
+  EXPECT_EQ(disturbed.dictionary(), dense.dictionary());
+  EXPECT_EQ(disturbed.convergence().n_iter, 10);
+}
+
+TEST_F(DictionaryLearning, AWarmStartContinuesWhereTheLastFitEnded) {
+  const se::DictionaryLearningOptions options{
+      .n_components = 20, .alpha = 0.05, .seed = 1, .batch_size = 64, .max_iter = 5, .tol = 0};
+  std::vector<double> first_round;
+  se::DictionaryLearningOptions watched = options;
+  watched.on_progress = [&](const se::Progress& progress) {
+    if (progress.iteration == 1) first_round.push_back(progress.objective);
+    return true;
+  };
+  se::DictionaryLearning<double> from_samples(watched), from_atoms(watched);
+  const double end = from_samples.fit(X).objective;
+  from_atoms.fit(X, from_samples.dictionary());
+  ASSERT_EQ(first_round.size(), 2u);
+  EXPECT_LT(first_round[1], first_round[0]);
+  EXPECT_LE(first_round[1], 1.05 * end);
+  // Atoms longer than one are scaled, shorter ones kept.
+  se::DictionaryLearning<double> scaled(options);
+  scaled.fit(X, 7 * from_samples.dictionary());
+  EXPECT_LE(scaled.dictionary().rowwise().norm().maxCoeff(), 1 + 1e-12);
+  // Partial fits go on from the statistics of a fit.
+  const se::RowMatrix<double> before = from_atoms.dictionary();
+  from_atoms.partial_fit(X.topRows(64));
+  EXPECT_LT((from_atoms.dictionary() - before).norm(), 0.2 * before.norm());
+  EXPECT_NE(from_atoms.dictionary(), before);
+}
+
+TEST_F(DictionaryLearning, DeadAtomsAreReplacedByTheSamplesWithTheLargestResiduals) {
+  // Two unit atoms span the first two features; three more samples lie outside, of different lengths.
+  se::RowMatrix<double> Y = se::RowMatrix<double>::Zero(8, 6);
+  for (Index i = 0; i < 5; ++i) Y(i, i % 2) = 1;
+  Y(5, 2) = 0.5;
+  Y(6, 3) = 2;
+  Y(7, 4) = -1;
+  se::RowMatrix<double> initial = se::RowMatrix<double>::Zero(4, 6);
+  initial(0, 0) = initial(1, 1) = initial(2, 5) = initial(3, 5) = 1;
+  for (const int n_threads : {1, 3})
+    for (const auto algorithm : algorithms) {
+      se::DictionaryLearning<double> learning({.n_components = 4,
+                                               .alpha = 0.05,
+                                               .max_iter = 1,
+                                               .algorithm = algorithm,
+                                               .validation_fraction = 0,
+                                               .n_threads = n_threads});
+      learning.fit(Y, initial);
+      EXPECT_EQ(learning.dictionary().row(2), Y.row(6) / 2);
+      EXPECT_EQ(learning.dictionary().row(3), Y.row(7));
+    }
+}
+
+TEST_F(DictionaryLearning, FloatLearnsAsDoubleDoes) {
+  const se::DictionaryLearningOptions options{
+      .n_components = 20, .alpha = 0.05, .seed = 1, .batch_size = 64, .max_iter = 5, .tol = 0};
+  se::DictionaryLearning<double> wide(options);
+  se::DictionaryLearning<float> narrow(options);
+  const double objective = wide.fit(X).objective;
+  EXPECT_NEAR(narrow.fit(se::RowMatrix<float>(X.cast<float>())).objective, objective, 0.02 * objective);
 }
 
 TEST_F(DictionaryLearning, MoreAtomsThanSamplesAndSamplesOfZeros) {

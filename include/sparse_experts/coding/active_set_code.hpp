@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/coding/active_set_steps.hpp>
 #include <sparse_experts/coding/gram_code.hpp>
-#include <sparse_experts/coding/simd.hpp>
 #include <sparse_experts/coding/support_inverse.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -14,67 +14,6 @@
 
 namespace sparse_experts::detail {
 
-/// Buffers of active_set_code.
-template <class Scalar>
-struct ActiveSetWorkspace {
-  explicit ActiveSetWorkspace(Index capacity = 0)
-      : inverse(capacity),
-        sign(Vector<Scalar>::Zero(padded_to_panels<Scalar>(capacity))),
-        correction(Vector<Scalar>::Zero(capacity)) {}
-  SupportInverse<Scalar> inverse;
-  Vector<Scalar> sign;  // of the support
-  Vector<Scalar> correction;
-};
-
-/// Moves from s along step * direction (padded like P) until a value of the support changes its sign. Returns
-/// the share of the step that was made and, in `blocked`, the entry that became zero (-1: none).
-template <class Scalar>
-Scalar move_code(const Scalar* direction, Scalar step, const Scalar* sign, Scalar* value, Index size,
-                 Index& blocked) {
-  using Vec = typename Lanes<Scalar>::Type;
-  using Mask = typename Lanes<Scalar>::Mask;
-  constexpr Index w = lane_width<Scalar>;
-  blocked = -1;
-  Mask crossed{};
-  for (Index q = 0; q < size; q += w) {
-    const Vec next = lanes(value + q) + step * lanes(direction + q);
-    crossed |= (next * lanes(sign + q)) < 0;
-  }
-  bool any = false;
-  for (Index lane = 0; lane < w; ++lane) any |= crossed[lane] != 0;
-  Scalar share = 1;
-  if (any) {
-    for (Index i = 0; i < size; ++i) {
-      const Scalar change = step * direction[i];
-      if ((value[i] + change) * sign[i] >= 0) continue;
-      const Scalar until = -value[i] / change;
-      if (blocked < 0 || until < share) {
-        share = std::max(Scalar(0), until);
-        blocked = i;
-      }
-    }
-  }
-  const Scalar made = share * step;
-  for (Index q = 0; q < size; q += w) lanes(value + q) += made * lanes(direction + q);
-  return share;
-}
-
-/// s_A <- s_A + P (g_A - alpha sign): one step of Newton's method against rounding.
-template <class Scalar>
-void refine_code(const SupportInverse<Scalar>& inverse, Scalar alpha, const Scalar* sign, Scalar* correction,
-                 CodeState<Scalar>& state) {
-  for (Index i = 0; i < state.size; ++i) {
-    const Scalar* row = inverse.row(i);
-    correction[i] = 0;
-    for (Index q = 0; q < state.size; ++q)
-      correction[i] += row[q] * (state.g[state.support[static_cast<std::size_t>(q)]] - alpha * sign[q]);
-  }
-  for (Index i = 0; i < state.size; ++i) {
-    const Scalar corrected = state.value[i] + correction[i];
-    state.value[i] = corrected * sign[i] > 0 ? corrected : Scalar(0);
-  }
-}
-
 /// Active set method on the Gram (feature-sign search with one atom at a time). From s = 0, repeat:
 ///   add the atom with the largest |g_j| > alpha; move to the minimiser on the support; whenever a value
 ///   reaches zero on the way, drop its atom and go on from there; recompute g = c - G s.
@@ -82,24 +21,28 @@ void refine_code(const SupportInverse<Scalar>& inverse, Scalar alpha, const Scal
 /// as many steps as the code has non-zeros. It stops early when the gap is at most tol. In: c = D x, |x|^2.
 /// Out: state (support, values, g), n_iter = atoms added and dropped <= max_iter. When the support outgrows
 /// the workspace the status is max_iter with n_iter < max_iter, and the code so far is in state. Cost of a
-/// step: k |A| for g and |A|^2 for the inverse. Ref: Lee, Battle, Raina, Ng, "Efficient sparse coding
-/// algorithms", NIPS 2006, alg. 1.
-template <bool Positive, class Scalar>
+/// step: k |A| for g and |A|^2 for the inverse. `warm` starts from the code in state instead of zero. Ref:
+/// Lee, Battle, Raina, Ng, "Efficient sparse coding algorithms", NIPS 2006, alg. 1.
+template <class Scalar>
 Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
-                            ActiveSetWorkspace<Scalar>& work, CodeState<Scalar>& state) {
+                            ActiveSetWorkspace<Scalar>& work, CodeState<Scalar>& state, bool warm = false) {
   constexpr Scalar eps = std::numeric_limits<Scalar>::epsilon();
   // Violators below this share of the largest wait for the next look at g: most of them vanish by themselves.
   constexpr auto share_of_peak = Scalar(0.7);
   const auto alpha = static_cast<Scalar>(problem.alpha);
+  const bool positive = problem.positive;
   SupportInverse<Scalar>& inverse = work.inverse;
   Scalar* value = state.value.data();
   Scalar* sign = work.sign.data();
   int* support = state.support.data();
   Convergence result{Status::max_iter, 0, problem.tol, 0, 0};
   inverse.clear();
-  state.size = 0;
-  int refinements = 0;
+  if (!warm) state.size = 0;
+  int refinements = 0, rebuilds = 0;
+  constexpr int most_rebuilds = 8;
+  Scalar start_peak = 0;
   bool full = false;
+  bool fragile = false;  // nearly dependent atoms have been in the support: its g may drift off alpha sign
 
   const auto drop = [&](Index r) {
     inverse.remove(r);
@@ -110,6 +53,27 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
     value[last] = sign[last] = 0;
     ++result.n_iter;
   };
+  if (warm && state.size > inverse.capacity()) {
+    result.n_iter = 0;
+    return result;
+  }
+  // Moves to the minimiser on the support with an inverse made anew; values that reach zero on the way leave.
+  const auto settle = [&] {
+    rebuild_support(problem, work, state);
+    while (state.size > 0) {
+      residual_correlations(problem, c, state);
+      newton_step(alpha, state, work);
+      Index blocked = -1;
+      move_code(work.correction.data(), Scalar(1), sign, value, state.size, blocked);
+      if (blocked < 0) break;
+      drop(blocked);
+      if (result.n_iter >= problem.max_iter) break;
+    }
+  };
+  if (warm) {
+    for (Index i = 0; i < state.size; ++i) sign[i] = value[i] < 0 ? Scalar(-1) : Scalar(1);
+    settle();
+  }
   const auto position = [&](int j) {
     return static_cast<Index>(std::find(support, support + state.size, j) - support);
   };
@@ -143,6 +107,7 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
       full = true;
       return false;
     }
+    fragile |= complement < Scalar(0.01) * diagonal;
     // All g of the support are optimal but that of the new entry, which differs by `excess`.
     Index at = state.size++;
     support[at] = j;
@@ -167,9 +132,20 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
   };
 
   while (true) {
-    Peaks<Scalar> peaks = residual_correlations<Positive>(problem, c, state);
+    Peaks<Scalar> peaks = residual_correlations(problem, c, state);
     const std::size_t top = peaks.largest();
     const Scalar peak = peaks.value[top];
+    start_peak = start_peak > 0 ? start_peak : peak;
+    if (fragile && rebuilds < most_rebuilds) {
+      Scalar drift = 0;
+      for (Index i = 0; i < state.size; ++i)
+        drift = std::max(drift, std::abs(state.g[support[i]] - alpha * sign[i]));
+      if (drift > Scalar(0.01) * alpha + 64 * eps * start_peak) {
+        ++rebuilds;
+        settle();
+        continue;
+      }
+    }
     // With g optimal on the support the gap is at least alpha |s|_1 (1 - alpha / peak): mostly that settles
     // it.
     Scalar l1 = 0;
@@ -198,20 +174,26 @@ Convergence active_set_code(const CodeProblem<Scalar>& problem, const Scalar* c,
         peaks.value[lane] = 0;
         if (full || result.n_iter >= problem.max_iter) break;
         const Scalar gj = c[j] - inverse.gather(problem, support, value, j);
-        if (!((Positive ? gj : std::abs(gj)) > bound)) continue;
+        if (!((positive ? gj : std::abs(gj)) > bound)) continue;
         if (position(j) < state.size || !add(j, gj)) continue;
         moved = true;
       }
       if (full) return result;
     }
     if (!moved) {
-      // Only rounding is left: correct the values once or twice, then stop.
+      // Only rounding is left: correct the values once or twice, then with an inverse made anew, then stop.
+      if (refinements == 2 && rebuilds < most_rebuilds) {
+        rebuilds = most_rebuilds;
+        refinements = 0;
+        settle();
+        continue;
+      }
       if (refinements++ == 2 || state.size == 0) {
         const CodeCertificate now = certificate(problem, c, state, static_cast<double>(peak), squared_norm);
         result = {Status::stalled, now.value, problem.tol, now.objective, result.n_iter};
         return result;
       }
-      refine_code(inverse, alpha, sign, work.correction.data(), state);
+      refine_code(alpha, state, work);
     }
   }
 }

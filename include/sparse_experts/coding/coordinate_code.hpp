@@ -26,16 +26,17 @@ struct CoordinateWorkspace {
 /// In: c = D x, |x|^2, with `warm` the code in state. Out: state (support, values, g), n_iter = sweeps <=
 /// max_iter. Cost: k per changed coordinate. Ref: Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2
 /// (covariance updates).
-template <bool Positive, class Scalar>
+template <class Scalar>
 Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
                             CoordinateWorkspace<Scalar>& work, CodeState<Scalar>& state, bool warm = false) {
   constexpr Index w = lane_width<Scalar>;
   const auto alpha = static_cast<Scalar>(problem.alpha);
+  const bool positive = problem.positive;
   Scalar* g = state.g.data();
   work.s.setZero();
   if (!warm) state.size = 0;
   for (Index i = 0; i < state.size; ++i) work.s[state.support[static_cast<std::size_t>(i)]] = state.value[i];
-  Peaks<Scalar> peaks = residual_correlations<Positive>(problem, c, state);
+  Peaks<Scalar> peaks = residual_correlations(problem, c, state);
   Convergence result{Status::max_iter, 0, problem.tol, 0, 0};
   bool moved = true;
   while (true) {
@@ -51,7 +52,7 @@ Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c,
 
     Index listed = 0;
     for (Index j = 0; j < problem.k; ++j) {
-      const Scalar size = Positive ? g[j] : std::abs(g[j]);
+      const Scalar size = positive ? g[j] : std::abs(g[j]);
       if ((size > alpha || work.s[j] != Scalar(0)) && problem.diagonal(j) > Scalar(0))
         work.list[static_cast<std::size_t>(listed++)] = static_cast<int>(j);
     }
@@ -62,8 +63,7 @@ Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c,
         const Index j = work.list[static_cast<std::size_t>(i)];
         const Scalar curvature = problem.diagonal(j), before = work.s[j], rho = g[j] + curvature * before;
         Scalar after = rho > alpha ? (rho - alpha) / curvature : Scalar(0);
-        if constexpr (!Positive)
-          if (rho < -alpha) after = (rho + alpha) / curvature;
+        if (!positive && rho < -alpha) after = (rho + alpha) / curvature;
         const Scalar change = after - before;
         if (change == Scalar(0)) continue;
         work.s[j] = after;
@@ -83,7 +83,7 @@ Convergence coordinate_code(const CodeProblem<Scalar>& problem, const Scalar* c,
       state.support[static_cast<std::size_t>(state.size)] = j;
       state.value[state.size++] = work.s[j];
     }
-    peaks = residual_correlations<Positive>(problem, c, state);
+    peaks = residual_correlations(problem, c, state);
   }
 }
 

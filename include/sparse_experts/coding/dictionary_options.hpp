@@ -18,7 +18,7 @@ enum class DictionaryAlgorithm {
 enum class DictionaryInit {
   samples,  ///< distinct random samples scaled to unit norm
   random,   ///< random directions: needs more passes than the others
-  kmeans    ///< centres of a short K-means of unit-norm samples (at most 20 a centre), scaled to unit norm
+  kmeans    ///< directions of a short K-means on the sphere, of at most 20 samples an atom
 };
 
 /// Options of DictionaryLearning.

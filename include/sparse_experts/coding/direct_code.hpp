@@ -29,7 +29,7 @@ template <class Scalar, class X, class Rule>
 SparseRowMatrix<Scalar> direct_transform(const Eigen::EigenBase<X>& input, const Atoms<Scalar>& atoms,
                                          int n_threads, CodingReport* report, const Rule& rule) {
   return with_rows(input, [&](const auto& x) {
-    check_samples(x, atoms.n_features());
+    check_features(x, atoms.n_features());
     SparseRowMatrix<Scalar> codes = encode_rows<Scalar>(
         x, atoms, n_threads,
         [&](const Scalar* c, double squared_norm, Index, const Block&, CodeRows<Scalar>& sink) {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <limits>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -117,20 +118,29 @@ SparseRowMatrix<Scalar> assemble(const std::vector<CodeRows<Scalar>>& blocks, In
 
 inline constexpr Index code_block = 256;  ///< samples of one block of work
 
+/// Names what keeps |x|^2 from being a number.
+template <class Scalar>
+[[noreturn]] void reject_sample(const SparseSample<Scalar>& x, Index row) {
+  for (Index i = 0; i < x.size; ++i)
+    if (!is_finite(x.value[i]))
+      reject(entry_name("X", row, x.feature[i], false), x.value[i], "a finite value");
+  reject("|X.row(" + std::to_string(row) + ")|^2", "not finite", "a finite value");
+}
+
 /// Calls body(correlations D x, |x|^2, row, block, sink) for each row of X (DenseRows or SparseRows) and
 /// returns the n x k codes that it pushed. Dense rows are correlated in groups, mostly empty ones entry by
-/// entry.
-template <class Scalar, class Rows, class Body>
-SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, int n_threads, Body&& body) {
-  constexpr Index batch = 8 * Atoms<Scalar>::group;  // rows whose correlations are held at a time
+/// entry. Correlations have the precision of the atoms. Rows that are not finite are rejected.
+template <class Scalar, class Wide, class Rows, class Body>
+SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Wide>& atoms, int n_threads, Body&& body) {
+  constexpr Index batch = 48;  // rows whose correlations are held at a time
   const Index n = x.rows(), p = x.cols();
   std::vector<CodeRows<Scalar>> blocks(static_cast<std::size_t>(block_count(n, code_block)));
   const auto n_workers = static_cast<std::size_t>(
       std::max<Index>(1, std::min(resolve_threads(n_threads), block_count(n, code_block))));
-  std::vector<Vector<Scalar>> buffers(n_workers);
+  std::vector<Vector<Wide>> buffers(n_workers);
   std::vector<SampleBuffer<Scalar>> samples(n_workers);
   parallel_blocks(n, code_block, n_threads, [&](const Block& block) {
-    Vector<Scalar>& buffer = buffers[static_cast<std::size_t>(block.worker)];
+    Vector<Wide>& buffer = buffers[static_cast<std::size_t>(block.worker)];
     SampleBuffer<Scalar>& sample = samples[static_cast<std::size_t>(block.worker)];
     if (buffer.size() == 0) {
       buffer.resize(batch * atoms.padded());
@@ -150,6 +160,7 @@ SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, i
         else
           row = sample.gather(x.row(first + i), i);
         norms[static_cast<std::size_t>(i)] = squared_norm(row);
+        if (!is_finite(norms[static_cast<std::size_t>(i)])) reject_sample(row, first + i);
         stored += row.size;
       }
       bool grouped = false;
@@ -170,8 +181,12 @@ SparseRowMatrix<Scalar> encode_rows(const Rows& x, const Atoms<Scalar>& atoms, i
 
 /// Checks of a batch and of one sample.
 template <class Rows>
-void check_samples(const Rows& x, Index n_features) {
+void check_features(const Rows& x, Index n_features) {
   check_size("X.cols()", x.cols(), n_features, "features of the encoder");
+}
+template <class Rows>
+void check_samples(const Rows& x, Index n_features) {
+  check_features(x, n_features);
   check_finite(x, "X");
 }
 template <class X>

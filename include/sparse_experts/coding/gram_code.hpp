@@ -71,12 +71,11 @@ struct Peaks {
 };
 
 /// G = D D' + alpha2 I, rows padded with zeros.
-template <class Scalar>
-RowMatrix<Scalar> padded_gram(const Atoms<Scalar>& atoms, const RowMatrix<Scalar>& dictionary,
-                              double alpha2) {
-  RowMatrix<Scalar> gram(atoms.n_atoms(), atoms.padded());
+template <class Wide, class Scalar>
+RowMatrix<Wide> padded_gram(const Atoms<Wide>& atoms, const RowMatrix<Scalar>& dictionary, double alpha2) {
+  RowMatrix<Wide> gram(atoms.n_atoms(), atoms.padded());
   atoms.correlate_rows(dictionary.data(), dictionary.cols(), dictionary.rows(), gram.data());
-  gram.diagonal().array() += static_cast<Scalar>(alpha2);
+  for (Index j = 0; j < gram.rows(); ++j) gram(j, j) += static_cast<Wide>(alpha2);
   return gram;
 }
 
@@ -104,10 +103,8 @@ void residual_run(const CodeProblem<Scalar>& problem, const Scalar* c, CodeState
   }
 }
 
-/// g = c - G s from scratch, and its peaks: k (size + 1) multiplications in registers.
 template <bool Positive, class Scalar>
-Peaks<Scalar> residual_correlations(const CodeProblem<Scalar>& problem, const Scalar* c,
-                                    CodeState<Scalar>& state) {
+Peaks<Scalar> residual_peaks(const CodeProblem<Scalar>& problem, const Scalar* c, CodeState<Scalar>& state) {
   constexpr Index w = lane_width<Scalar>;
   typename Lanes<Scalar>::Type best{};
   typename Lanes<Scalar>::Mask at{};
@@ -121,6 +118,14 @@ Peaks<Scalar> residual_correlations(const CodeProblem<Scalar>& problem, const Sc
     peaks.index[lane] = static_cast<int>(at[lane]) + static_cast<int>(lane);
   }
   return peaks;
+}
+
+/// g = c - G s from scratch, and its peaks: k (size + 1) multiplications in registers.
+template <class Scalar>
+Peaks<Scalar> residual_correlations(const CodeProblem<Scalar>& problem, const Scalar* c,
+                                    CodeState<Scalar>& state) {
+  return problem.positive ? residual_peaks<true>(problem, c, state)
+                          : residual_peaks<false>(problem, c, state);
 }
 
 /// Objective and relative duality gap of the code from c, g = c - G s and the peak of g.

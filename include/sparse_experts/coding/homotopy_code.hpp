@@ -31,12 +31,13 @@ struct HomotopyWorkspace {
 /// max_iter. The level itself is a certificate on the way, so a bounded solve is the exact code of a larger
 /// alpha. Status as active_set_code. Cost of a piece: k |A|. Ref: Osborne, Presnell, Turlach, IMA J. Numer.
 /// Anal. 2000; Efron, Hastie, Johnstone, Tibshirani, Ann. Stat. 2004.
-template <bool Positive, class Scalar>
+template <class Scalar>
 Convergence homotopy_code(const CodeProblem<Scalar>& problem, const Scalar* c, double squared_norm,
                           ActiveSetWorkspace<Scalar>& work, HomotopyWorkspace<Scalar>& homotopy,
                           CodeState<Scalar>& state) {
   constexpr Scalar eps = std::numeric_limits<Scalar>::epsilon();
   const auto alpha = static_cast<Scalar>(problem.alpha);
+  const bool positive = problem.positive;
   SupportInverse<Scalar>& inverse = work.inverse;
   Scalar* value = state.value.data();
   Scalar* sign = work.sign.data();
@@ -46,7 +47,7 @@ Convergence homotopy_code(const CodeProblem<Scalar>& problem, const Scalar* c, d
   inverse.clear();
   state.size = 0;
 
-  Peaks<Scalar> peaks = residual_correlations<Positive>(problem, c, state);
+  Peaks<Scalar> peaks = residual_correlations(problem, c, state);
   std::size_t top = peaks.largest();
   Scalar level = peaks.value[top];
   int entering = level > alpha ? peaks.index[top] : -1, left = -1;
@@ -93,7 +94,7 @@ Convergence homotopy_code(const CodeProblem<Scalar>& problem, const Scalar* c, d
       const Scalar g = state.g.data()[j], slope = homotopy.slope.data()[j];
       // g - step slope meets level - step, or its negative: only where it does so before the nearest event so
       // far.
-      if (!(g - step * slope > level - step) && (Positive || !(-g + step * slope > level - step))) continue;
+      if (!(g - step * slope > level - step) && (positive || !(-g + step * slope > level - step))) continue;
       if (j == left || std::find(support, support + state.size, static_cast<int>(j)) != support + state.size)
         continue;
       const bool upper = g - step * slope > level - step;
@@ -116,12 +117,12 @@ Convergence homotopy_code(const CodeProblem<Scalar>& problem, const Scalar* c, d
       sign[leaving] = sign[last];
       support[leaving] = support[last];
     }
-    residual_correlations<Positive>(problem, c, state);
+    residual_correlations(problem, c, state);
     entering = next;
     if (next < 0 && leaving < 0) break;
   }
 
-  peaks = residual_correlations<Positive>(problem, c, state);
+  peaks = residual_correlations(problem, c, state);
   const CodeCertificate now =
       certificate(problem, c, state, static_cast<double>(peaks.value[peaks.largest()]), squared_norm);
   result.value = now.value;
@@ -133,7 +134,7 @@ Convergence homotopy_code(const CodeProblem<Scalar>& problem, const Scalar* c, d
   if (!broken && result.n_iter >= problem.max_iter) return result;
   CodeProblem<Scalar> rest = problem;
   rest.max_iter = std::max<Index>(1, problem.max_iter - result.n_iter);
-  Convergence finished = active_set_code<Positive>(rest, c, squared_norm, work, state);
+  Convergence finished = active_set_code(rest, c, squared_norm, work, state);
   finished.n_iter = std::min(problem.max_iter, finished.n_iter + result.n_iter);
   return finished;
 }

@@ -85,12 +85,12 @@ class OmpCoder {
   template <class X>
   SparseRowMatrix<Scalar> transform(const Eigen::EigenBase<X>& input, CodingReport* report = nullptr) const {
     return detail::with_rows(input, [&](const auto& x) {
-      detail::check_samples(x, n_features());
+      detail::check_features(x, n_features());
       const Index n_blocks = detail::block_count(x.rows(), detail::code_block);
       std::vector<detail::CodingSums> sums(static_cast<std::size_t>(n_blocks));
-      std::vector<Workspace> workspaces;
-      for (Index t = 0; t < std::min(detail::resolve_threads(options_.n_threads), n_blocks); ++t)
-        workspaces.push_back(workspace());
+      std::vector<Workspace> workspaces(
+          static_cast<std::size_t>(std::min(detail::resolve_threads(options_.n_threads), n_blocks)));
+      for (Workspace& work : workspaces) work = workspace();
       SparseRowMatrix<Scalar> codes = detail::encode_rows<Scalar>(
           x, atoms_, options_.n_threads,
           [&](const Scalar* c, double squared_norm, Index, const detail::Block& block,
@@ -143,7 +143,7 @@ class OmpCoder {
     double left = squared_norm;
     Convergence result{Status::max_iter, 1, options_.tol, 0.5 * squared_norm, 0};
     while (left > options_.tol * squared_norm && state.size < most_atoms()) {
-      const auto peaks = detail::residual_correlations<false>(problem, c, state);
+      const auto peaks = detail::residual_correlations(problem, c, state);
       const std::size_t top = peaks.largest();
       const int j = peaks.index[top];
       if (!(peaks.value[top] > 16 * eps * static_cast<Scalar>(std::sqrt(squared_norm)))) break;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sparse_experts/clustering/kmeans.hpp>
 #include <sparse_experts/coding/atom_update.hpp>
 #include <sparse_experts/coding/coding_report.hpp>
 #include <sparse_experts/coding/dictionary_options.hpp>
+#include <sparse_experts/coding/initial_atoms.hpp>
 #include <sparse_experts/coding/sparse_coder.hpp>
 #include <sparse_experts/core/design.hpp>
-#include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -35,18 +32,11 @@ auto gather_samples(const Rows& x, const std::vector<Index>& rows, std::size_t b
     return chosen;
   } else {
     RowMatrix<Scalar> chosen(n, x.cols());
-    for (std::size_t i = begin; i < end; ++i) chosen.row(static_cast<Index>(i - begin)) = x.row(rows[i]);
+    for (std::size_t i = begin; i < end; ++i) {
+      const Scalar* row = x.data() + rows[i] * x.outerStride();
+      std::copy(row, row + x.cols(), chosen.data() + static_cast<Index>(i - begin) * x.cols());
+    }
     return chosen;
-  }
-}
-
-/// f(row i of x, dense or sparse, as pairs) adds a x_i to a dense row.
-template <class Rows, class Row>
-void add_sample(const Rows& x, Index i, typename Rows::Scalar a, Row&& to) {
-  if constexpr (is_sparse<Rows>) {
-    for (typename Rows::InnerIterator it(x, i); it; ++it) to[it.col()] += a * it.value();
-  } else {
-    to.noalias() += a * x.row(i);
   }
 }
 
@@ -58,101 +48,36 @@ struct DictionaryState {
   Index n_steps = 0;
 };
 
-/// Centres of a short K-means of samples scaled to unit norm, themselves scaled; zero rows where there are
-/// too few.
-template <class Rows, class Scalar = typename Rows::Scalar>
-RowMatrix<Scalar> kmeans_atoms(const Rows& x, const std::vector<Index>& order,
-                               const DictionaryLearningOptions& options) {
-  RowMatrix<Scalar> chosen = RowMatrix<Scalar>::Zero(std::min(x.rows(), 20 * options.n_components), x.cols());
-  Index found = 0;
-  for (std::size_t i = 0; i < order.size() && found < chosen.rows(); ++i) {
-    add_sample(x, order[i], Scalar(1), chosen.row(found));
-    if (options.positive_dict) chosen.row(found) = chosen.row(found).cwiseMax(Scalar(0)).eval();
-    const Scalar norm = chosen.row(found).norm();
-    if (norm > Scalar(0)) chosen.row(found++) /= norm;
-  }
-  RowMatrix<Scalar> atoms = RowMatrix<Scalar>::Zero(options.n_components, x.cols());
-  if (found <= options.n_components) {
-    atoms.topRows(found) = chosen.topRows(found);
-    return atoms;
-  }
-  KMeans<Scalar> kmeans({.n_clusters = options.n_components,
-                         .max_iter = 10,
-                         .n_init = 1,
-                         .seed = options.seed,
-                         .n_threads = options.n_threads});
-  kmeans.fit(chosen.topRows(found));
-  atoms = kmeans.centers();
-  for (Index j = 0; j < atoms.rows(); ++j)
-    if (const Scalar norm = atoms.row(j).norm(); norm > Scalar(0)) atoms.row(j) /= norm;
-  return atoms;
-}
-
-/// Atoms by options.init. Samples of zeros are not used; where they or the samples run out, random directions
-/// are.
-template <class Rows, class Scalar = typename Rows::Scalar>
-RowMatrix<Scalar> initial_atoms(const Rows& x, const DictionaryLearningOptions& options) {
-  Random random(options.seed, 1);
-  RowMatrix<Scalar> atoms = RowMatrix<Scalar>::Zero(options.n_components, x.cols());
-  Index found = 0;
-  if (options.init == DictionaryInit::kmeans) {
-    const RowMatrix<Scalar> centers = kmeans_atoms(x, random.permutation(x.rows()), options);
-    for (Index j = 0; j < centers.rows(); ++j)
-      if ((centers.row(j).array() != Scalar(0)).any()) atoms.row(found++) = centers.row(j);
-  }
-  if (options.init == DictionaryInit::samples) {
-    for (const Index i : random.permutation(x.rows())) {
-      if (found == options.n_components) break;
-      add_sample(x, i, Scalar(1), atoms.row(found));
-      if (options.positive_dict) atoms.row(found) = atoms.row(found).cwiseMax(Scalar(0)).eval();
-      const Scalar norm = atoms.row(found).norm();
-      if (norm > Scalar(0))
-        atoms.row(found++) /= norm;
-      else
-        atoms.row(found).setZero();
-    }
-  }
-  for (; found < options.n_components; ++found) {
-    for (Index f = 0; f < x.cols(); ++f) {
-      const double v = random.normal();
-      atoms(found, f) = static_cast<Scalar>(options.positive_dict ? std::abs(v) : v);
-    }
-    atoms.row(found) /= atoms.row(found).norm();
-  }
-  return atoms;
-}
-
-/// Replaces atoms that no code has used (A_jj <= unused) by the samples of the batch with the largest
-/// residuals, in that order (ties: the earlier sample). Returns how many were replaced.
+/// Replaces atoms that no code has used (A_jj <= unused) by the samples with the largest residuals, in that
+/// order (ties: the earlier sample); row i of the codes is that of sample first + i. Returns how many were
+/// replaced.
 template <class Scalar, class Rows>
-Index replace_dead_atoms(const Rows& batch, const SparseRowMatrix<Scalar>& codes, Scalar unused,
+Index replace_dead_atoms(const Rows& x, Index first, const SparseRowMatrix<Scalar>& codes, Scalar unused,
                          bool positive, DictionaryState<Scalar>& state) {
+  const Index k = state.dictionary.rows(), p = state.dictionary.cols();
   std::vector<Index> dead;
-  for (Index j = 0; j < state.dictionary.rows(); ++j)
+  for (Index j = 0; j < k; ++j)
     if (!(state.statistics.A(j, j) > unused)) dead.push_back(j);
   if (dead.empty()) return 0;
-  std::vector<std::pair<Scalar, Index>> worst;
-  RowVector<Scalar> residual(state.dictionary.cols());
+  std::vector<Scalar> residual(static_cast<std::size_t>(p)), size(static_cast<std::size_t>(codes.rows()));
   for (Index i = 0; i < codes.rows(); ++i) {
-    residual.setZero();
-    add_sample(batch, i, Scalar(1), residual);
-    for (typename SparseRowMatrix<Scalar>::InnerIterator it(codes, i); it; ++it)
-      residual.noalias() -= it.value() * state.dictionary.row(it.col());
-    worst.emplace_back(-residual.squaredNorm(), i);
+    std::fill(residual.begin(), residual.end(), Scalar(0));
+    add_sample(x, first + i, Scalar(1), residual.data());
+    for (int e = codes.outerIndexPtr()[i]; e < codes.outerIndexPtr()[i + 1]; ++e)
+      add_scaled(-codes.valuePtr()[e], state.dictionary.data() + codes.innerIndexPtr()[e] * p,
+                 residual.data(), p);
+    size[static_cast<std::size_t>(i)] = norm_of(residual.data(), p);
   }
-  std::sort(worst.begin(), worst.end());
   Index replaced = 0;
-  for (std::size_t d = 0; d < std::min(dead.size(), worst.size()); ++d) {
-    RowVector<Scalar> atom = RowVector<Scalar>::Zero(state.dictionary.cols());
-    add_sample(batch, worst[d].second, Scalar(1), atom);
-    if (positive) atom = atom.cwiseMax(Scalar(0)).eval();
-    const Scalar norm = atom.norm();
-    if (!(norm > Scalar(0))) break;
-    const Index j = dead[d];
-    state.dictionary.row(j) = atom / norm;
-    state.statistics.A.row(j).setZero();
-    state.statistics.A.col(j).setZero();
-    state.statistics.B.row(j).setZero();
+  std::vector<Scalar> atom(static_cast<std::size_t>(p));
+  for (const Index j : dead) {
+    const auto worst = std::max_element(size.begin(), size.end());
+    if (worst == size.end() || *worst < Scalar(0)) break;
+    *worst = Scalar(-1);
+    if (!unit_sample(x, first + static_cast<Index>(worst - size.begin()), positive, atom.data())) break;
+    std::copy(atom.begin(), atom.end(), state.dictionary.data() + j * p);
+    for (Index i = 0; i < k; ++i) state.statistics.A(j, i) = state.statistics.A(i, j) = 0;
+    std::fill_n(state.statistics.B.data() + j * p, p, Scalar(0));
     ++replaced;
   }
   return replaced;
@@ -170,13 +95,13 @@ CodingReport online_step(const Rows& batch, const DictionaryLearningOptions& opt
   CodingReport report;
   const SparseRowMatrix<Scalar> codes = coder.transform(batch, &report);
   ++state.n_steps;
-  state.statistics.scale(static_cast<Scalar>(std::pow(1 - 1 / static_cast<double>(state.n_steps), 3)));
+  const double kept = 1 - 1 / static_cast<double>(state.n_steps);
+  state.statistics.scale(static_cast<Scalar>(kept * kept * kept));
   state.statistics.add(codes, Scalar(1) / static_cast<Scalar>(batch.rows()),
-                       [&](Index i, Scalar a, auto&& row) { add_sample(batch, i, a, row); });
-  const auto unused =
-      static_cast<Scalar>(1e-10) * std::max(Scalar(1e-20), state.statistics.A.diagonal().maxCoeff());
+                       [&](Index i, Scalar a, Scalar* row) { add_sample(batch, i, a, row); });
+  const Scalar unused = state.statistics.unused();
   update_atoms(state.statistics, unused, options.positive_dict, state.dictionary);
-  replace_dead_atoms(batch, codes, unused, options.positive_dict, state);
+  replace_dead_atoms(batch, 0, codes, unused, options.positive_dict, state);
   return report;
 }
 
@@ -189,21 +114,15 @@ void batch_step(const Rows& x, const DictionaryLearningOptions& options, Diction
   state.statistics.reset(state.dictionary.rows(), state.dictionary.cols());
   SparseRowMatrix<Scalar> codes;
   const Scalar weight = Scalar(1) / static_cast<Scalar>(x.rows());
-  Index first = 0;
-  for (; first < x.rows(); first += run) {
-    const auto part = x.middleRows(first, std::min(run, x.rows() - first));
-    codes = coder.transform(part);
+  for (Index first = 0; first < x.rows(); first += run) {
+    coder.transform(x.middleRows(first, std::min(run, x.rows() - first))).swap(codes);
     state.statistics.add(codes, weight,
-                         [&](Index i, Scalar a, auto&& row) { add_sample(x, first + i, a, row); });
+                         [&](Index i, Scalar a, Scalar* row) { add_sample(x, first + i, a, row); });
   }
-  const auto unused =
-      static_cast<Scalar>(1e-10) * std::max(Scalar(1e-20), state.statistics.A.diagonal().maxCoeff());
+  const Scalar unused = state.statistics.unused();
   for (int sweep = 0; sweep < sweeps; ++sweep)
     if (update_atoms(state.statistics, unused, options.positive_dict, state.dictionary) < Scalar(1e-3)) break;
-  const Index last = (x.rows() - 1) / run * run;
-  const auto part = x.middleRows(last, x.rows() - last);
-  using Part = std::conditional_t<is_sparse<Rows>, SparseRowMatrix<Scalar>, RowMatrix<Scalar>>;
-  replace_dead_atoms(Part(part), codes, unused, options.positive_dict, state);
+  replace_dead_atoms(x, (x.rows() - 1) / run * run, codes, unused, options.positive_dict, state);
   ++state.n_steps;
 }
 

@@ -6,15 +6,19 @@
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/elastic_net.hpp>
+#include <sparse_experts/linear/lasso_cv.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -31,6 +35,10 @@ struct LassoSelectionOptions {
   double tol = 1e-4;  ///< relative duality gap of each regression
   Index max_iter = 10000;  ///< iterations of each regression
   int n_threads = 0;       ///< 0 = all
+  Index n_folds = 0;  ///< 2 or more: cross-validation chooses each target's alpha (alpha must be 0); 0 = none
+  Index n_alphas = 30;     ///< points of the path that cross-validation tries
+  bool one_se = false;     ///< the largest alpha within one standard error of the best: fewer columns
+  std::uint64_t seed = 0;  ///< draws the folds
 };
 
 /// Supervised representation: the columns of X (n x p) that a Lasso or Elastic Net of the targets gives a
@@ -38,11 +46,14 @@ struct LassoSelectionOptions {
 ///   w_t = argmin_{w,b} 1/(2n) |y_t - X w - b|^2 + alpha_t (l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|^2),
 /// for each target t (each class against the rest with targets -1 and 1); selected = the union of their
 /// supports, in ascending order. alpha_t = alpha, or alpha_ratio times the smallest alpha with w_t = 0. With
-/// max_features the regressions follow the path of 20 alphas a decade down to alpha_t, and stop before a
+/// n_folds it is the alpha of least cross-validated squared error on the path between these two, by the same
+/// folds for every target (dealt class by class, so that each has samples of every class that has enough).
+/// With max_features the regressions follow the path of 20 alphas a decade down to alpha_t, and stop before a
 /// support grows too large. Codes are the selected columns as they are. Columns should have comparable
 /// scales: the penalty does not know units.
 ///   LassoSelection<double> selection({.alpha_ratio = 0.05});
 ///   selection.fit(X, labels);                                      // or real targets, n or n x q
+///   LassoSelection<double> chosen({.n_folds = 5, .one_se = true});  // alpha by cross-validation
 ///   SparseMatrix<double, RowMajor> S = selection.transform(X);     // n x selected().size()
 /// When no column is selected (every target constant) the code has the first column alone, so that k >= 1.
 /// Errors: X or targets empty, not finite, or of different length; one class only; options out of range.
@@ -61,6 +72,11 @@ class LassoSelection {
     detail::check_at_least("max_features", options.max_features, 0);
     detail::check_positive("tol", options.tol);
     detail::check_at_least("max_iter", options.max_iter, 1);
+    if (options.n_folds != 0) {
+      detail::check_at_least("n_folds", options.n_folds, 2);
+      detail::check_at_least("n_alphas", options.n_alphas, 1);
+      if (options.alpha > 0) detail::reject("alpha", options.alpha, "0 where n_folds chooses it");
+    }
   }
 
   const Options& options() const { return options_; }
@@ -81,13 +97,13 @@ class LassoSelection {
       for (Index i = 0; i < signs.rows(); ++i)
         for (Index t = 0; t < signs.cols(); ++t)
           signs(i, t) = labels[i] == classes[static_cast<std::size_t>(t)] ? Scalar(1) : Scalar(-1);
-      return select(x, signs);
+      return select(x, signs, folds(labels, classes));
     } else {
       static_assert(std::is_same_v<typename Y::Scalar, Scalar>,
                     "targets must be int labels or have X's scalar type");
       const Matrix<Scalar> values = targets;
       detail::check_finite(values, "targets");
-      return select(x, values);
+      return select(x, values, folds(LabelVector::Zero(values.rows()), {0}));
     }
   }
 
@@ -152,8 +168,23 @@ class LassoSelection {
   }
 
  private:
+  /// Fold of each sample, dealt in a random order class by class; empty without cross-validation.
+  std::vector<Index> folds(const LabelVector& labels, const std::vector<int>& classes) const {
+    if (options_.n_folds == 0) return {};
+    if (options_.n_folds > labels.size())
+      detail::reject("n_folds", options_.n_folds, "at most X.rows() = " + std::to_string(labels.size()));
+    const std::vector<Index> order = Random(options_.seed).permutation(labels.size());
+    std::vector<Index> result(order.size());
+    Index dealt = 0;
+    for (const int c : classes)
+      for (const Index i : order)
+        if (labels[i] == c) result[static_cast<std::size_t>(i)] = dealt++ % options_.n_folds;
+    return result;
+  }
+
   template <class X>
-  const Convergence& select(const Eigen::EigenBase<X>& x, const Matrix<Scalar>& targets) {
+  const Convergence& select(const Eigen::EigenBase<X>& x, const Matrix<Scalar>& targets,
+                            const std::vector<Index>& folds) {
     std::vector<bool> keep(static_cast<std::size_t>(x.derived().cols()), false);
     std::vector<Convergence> certificates;
     std::vector<double> alphas;
@@ -161,7 +192,7 @@ class LassoSelection {
       detail::check_finite(design.matrix(), "X");
       for (Index t = 0; t < targets.cols(); ++t) {
         const Vector<Scalar> y = targets.col(t);
-        const Vector<Scalar> coef = regress(design, y, alphas, certificates);
+        const Vector<Scalar> coef = regress(design, y, folds, alphas, certificates);
         for (Index j = 0; j < coef.size(); ++j)
           if (coef[j] != Scalar(0)) keep[static_cast<std::size_t>(j)] = true;
       }
@@ -182,14 +213,15 @@ class LassoSelection {
 
   /// Weights of one target; appends its alpha and certificate.
   template <class D>
-  Vector<Scalar> regress(const D& design, const Vector<Scalar>& y, std::vector<double>& alphas,
-                         std::vector<Convergence>& certificates) const {
+  Vector<Scalar> regress(const D& design, const Vector<Scalar>& y, const std::vector<Index>& folds,
+                         std::vector<double>& alphas, std::vector<Convergence>& certificates) const {
     const Vector<Scalar> centred = y.array() - y.mean();
     Vector<Scalar> correlations(design.cols());
     detail::correlations(design, centred, correlations, options_.n_threads);
     const double largest = static_cast<double>(correlations.cwiseAbs().maxCoeff()) /
                            (static_cast<double>(design.rows()) * options_.l1_ratio);
-    const double last = options_.alpha > 0 ? options_.alpha : options_.alpha_ratio * largest;
+    double last = options_.alpha > 0 ? options_.alpha : options_.alpha_ratio * largest;
+    if (!folds.empty() && largest > 0) last = cross_validated(design, y, folds);
     alphas.push_back(last);
     if (!(largest > 0) || !(last > 0)) {
       certificates.push_back({Status::converged, 0, options_.tol, 0, 0});
@@ -220,6 +252,22 @@ class LassoSelection {
       first = false;
     }
     return coef;
+  }
+
+  template <class D>
+  double cross_validated(const D& design, const Vector<Scalar>& y, const std::vector<Index>& folds) const {
+    ElasticNetCVOptions options;
+    options.n_folds = options_.n_folds;
+    options.n_alphas = options_.n_alphas;
+    options.alpha_min_ratio = options_.alpha_ratio;
+    options.tol = options_.tol;
+    options.max_iter = options_.max_iter;
+    options.n_threads = options_.n_threads;
+    options.folds = folds;
+    options.l1_ratio = options_.l1_ratio;
+    ElasticNetCV<Scalar> search(std::move(options));
+    search.fit(design.matrix(), y);
+    return options_.one_se ? search.alpha_one_se() : search.alpha();
   }
 
   Options options_;

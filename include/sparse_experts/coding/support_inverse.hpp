@@ -18,7 +18,7 @@ class SupportInverse {
  public:
   explicit SupportInverse(Index capacity = 0)
       : stride_((capacity + w - 1) / w * w),
-        p_(Vector<Scalar>::Zero(capacity * stride_)),
+        p_(capacity * stride_),
         b_(Vector<Scalar>::Zero(stride_)),
         u_(Vector<Scalar>::Zero(stride_)) {}
 
@@ -29,10 +29,9 @@ class SupportInverse {
   /// u = P b of the last prepare().
   const Scalar* solved() const { return u_.data(); }
 
-  void clear() {
-    // Rows are written in full when they are added, up to the padded size of that moment.
-    size_ = 0;
-  }
+  /// Rows are written when they are added, up to the padded size of that moment: unused memory is not
+  /// touched.
+  void clear() { size_ = 0; }
 
   /// b = G_Aj; returns b's, what the support takes away from c_j.
   Scalar gather(const CodeProblem<Scalar>& problem, const int* support, const Scalar* value, Index j) {
