@@ -17,7 +17,7 @@
 
 namespace sparse_experts::detail {
 
-/// DBSCAN on the cells of a grid, p <= 6.
+/// DBSCAN on the cells of a grid, P = 2 or 3 dimensions.
 ///   1. Cells that weigh min_samples or more are all core; in the others each sample adds up its
 ///   neighbourhood
 ///      until it is core.
@@ -310,20 +310,8 @@ class DBSCANGrid {
 
 inline DBSCANParts dbscan_on_grid(const CellGrid& grid, double eps, const DBSCANWeights& weights,
                                   int n_threads) {
-  switch (grid.dimensions()) {
-    case 1:
-      return DBSCANGrid<1>(grid, eps, weights, n_threads).run();
-    case 2:
-      return DBSCANGrid<2>(grid, eps, weights, n_threads).run();
-    case 3:
-      return DBSCANGrid<3>(grid, eps, weights, n_threads).run();
-    case 4:
-      return DBSCANGrid<4>(grid, eps, weights, n_threads).run();
-    case 5:
-      return DBSCANGrid<5>(grid, eps, weights, n_threads).run();
-    default:
-      return DBSCANGrid<6>(grid, eps, weights, n_threads).run();
-  }
+  if (grid.dimensions() == 2) return DBSCANGrid<2>(grid, eps, weights, n_threads).run();
+  return DBSCANGrid<3>(grid, eps, weights, n_threads).run();
 }
 
 }  // namespace sparse_experts::detail
