@@ -14,8 +14,9 @@ namespace sparse_experts::detail {
 /// Points in few dimensions as a balanced binary tree of boxes: every node is a run of points, halved along
 /// the widest side of its box until at most leaf_size are left. Nodes are numbered in preorder, points in the
 /// order of the leaves and kept in double. Distances to boxes err on the safe side, so that what they exclude
-/// or include is what single distances would say. Memory O(n p), time O(n p log n). Ref: Bentley,
-/// "Multidimensional binary search trees used for associative searching", CACM 1975.
+/// or include is what single distances would say. DBSCAN searches it up to max_dimensions. Memory O(n p),
+/// time O(n p log n). Ref: Bentley, "Multidimensional binary search trees used for associative searching",
+/// CACM 1975.
 class BoxTree {
  public:
   static constexpr Index max_dimensions = 16, leaf_size = 16;
@@ -38,7 +39,7 @@ class BoxTree {
     for (Index i = 0; i < n; ++i)
       for (Index j = 0; j < p_; ++j)
         rows[at(i * p_ + j)] = static_cast<double>(x.data()[i * x.outerStride() + j]);
-    build(rows, 0, n, -1);
+    if (n > 0) build(rows, 0, n, -1);
     points_.resize(rows.size());
     for (Index k = 0; k < n; ++k) std::copy_n(rows.data() + sample(k) * p_, p_, points_.data() + k * p_);
   }
@@ -49,6 +50,8 @@ class BoxTree {
   /// Row of x that became point k.
   Index sample(Index k) const { return order_[at(k)]; }
   const double* point(Index k) const { return points_.data() + k * p_; }
+  /// Rows of x in the order of the points.
+  const std::vector<Index>& order() const { return order_; }
   const std::vector<Index>& leaves() const { return leaves_; }
 
   double squared(const double* a, const double* b) const {

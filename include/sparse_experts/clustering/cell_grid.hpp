@@ -173,10 +173,13 @@ class CellGrid {
       row.step *= extents_[p - 1];
       while (row.reach < margin_ && row.gap + gap(row.reach + 1) <= limit) ++row.reach;
     }
-    std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
-      return std::pair(a.gap, a.step < 0 ? -a.step : a.step) <
-             std::pair(b.gap, b.step < 0 ? -b.step : b.step);
-    });
+    const auto size = [](const Row& row) { return row.step < 0 ? -row.step : row.step; };
+    for (std::size_t r = 1; r < rows_.size(); ++r)
+      for (std::size_t s = r; s > 0; --s) {
+        const Row &before = rows_[s - 1], &row = rows_[s];
+        if (before.gap < row.gap || (!(row.gap < before.gap) && size(before) <= size(row))) break;
+        std::swap(rows_[s - 1], rows_[s]);
+      }
   }
 
   double inverse_side_ = 0;

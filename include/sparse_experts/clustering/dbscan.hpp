@@ -145,7 +145,7 @@ class DBSCAN {
     const auto n = static_cast<Index>(parts.is_core.size());
     std::vector<Index> number(parts.is_core.size(), -1), cores;
     n_clusters_ = 0;
-    labels_.setConstant(n, -1);
+    detail::fill(labels_, n, -1);
     for (Index i = 0; i < n; ++i) {
       if (parts.is_core[static_cast<std::size_t>(i)] == 0) continue;
       cores.push_back(i);
@@ -156,7 +156,8 @@ class DBSCAN {
     for (Index i = 0; i < n; ++i)
       if (const Index core = parts.representative[static_cast<std::size_t>(i)]; core >= 0)
         labels_[i] = labels_[core];
-    core_samples_ = Eigen::Map<const IndexVector>(cores.data(), static_cast<Index>(cores.size()));
+    core_samples_.resize(static_cast<Index>(cores.size()));
+    std::copy(cores.begin(), cores.end(), core_samples_.data());
   }
 
   template <class Rows>

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/clustering/box_tree.hpp>
 #include <sparse_experts/clustering/cell_grid.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/tiles.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/pairwise.hpp>
@@ -27,18 +28,19 @@ void nearest_by_tiles(const Tiles<Rows>& queries, const Tiles<Rows>& points, dou
   parallel_blocks(queries.count(), 1, n_threads, [&](const Block& block) {
     const Index n_queries = queries.size(block.id);
     TileDistances<Rows> distances(queries, block.id);
-    Vector<double> best = Vector<double>::Constant(n_queries, eps * eps);
+    std::vector<double> best(static_cast<std::size_t>(n_queries), eps * eps);
     std::vector<Index> found(static_cast<std::size_t>(n_queries), -1);
     for (Index tile = 0; tile < points.count(); ++tile) {
-      const double farthest = best.maxCoeff();
+      const double farthest = *std::max_element(best.begin(), best.end());
       if (!queries.may_touch(block.id, points, tile, farthest)) continue;
       distances.for_each_candidate(points, tile, farthest, [&](Index r, Index c, double d, double error) {
-        if (d - error > best[c]) return;
+        double& nearest_yet = best[static_cast<std::size_t>(c)];
+        if (d - error > nearest_yet) return;
         const double distance = distances.exact(points, tile, r, c);
         const Index point = points.rows(tile)[r];
         Index& winner = found[static_cast<std::size_t>(c)];
-        if (distance < best[c] || (distance == best[c] && (winner < 0 || point < winner))) {
-          best[c] = distance;
+        if (distance < nearest_yet || (distance == nearest_yet && (winner < 0 || point < winner))) {
+          nearest_yet = distance;
           winner = point;
         }
       });
@@ -75,7 +77,8 @@ class NearestWithin {
   /// near ones, or -1.
   template <class Rows>
   IndexVector find(const Rows& queries, int n_threads) const {
-    IndexVector nearest = IndexVector::Constant(queries.rows(), -1);
+    IndexVector nearest;
+    fill(nearest, queries.rows(), -1);
     if (points_.rows() == 0) return nearest;
     if constexpr (!is_sparse<Rows>) {
       if (grid_ || tree_) {
