@@ -89,7 +89,7 @@ se::RowMatrix<Scalar> random_set(se::Random& random, Index n, Index p) {
 template <class Scalar>
 void compare_with_brute_force(std::uint64_t seed) {
   se::Random random(seed);
-  const Index p = 1 + random.below(9);
+  const Index p = 1 + random.below(18);  // grid to 3, tree to 16, tiles beyond
   const Index n = 1 + random.below(random.below(8) == 0 ? 400 : 100);
   const se::RowMatrix<Scalar> x = random_set<Scalar>(random, n, p);
   const double scales[] = {0.1, 0.3, 0.5, 1, 2, 8};
@@ -102,7 +102,8 @@ void compare_with_brute_force(std::uint64_t seed) {
     weight[random.below(n)] = 1;
   }
   const Oracle oracle = brute_force(x, eps, min_samples, weight);
-  for (const se::DBSCANAlgorithm algorithm : {se::DBSCANAlgorithm::grid, se::DBSCANAlgorithm::blocked}) {
+  for (const se::DBSCANAlgorithm algorithm :
+       {se::DBSCANAlgorithm::grid, se::DBSCANAlgorithm::blocked, se::DBSCANAlgorithm::tree}) {
     const int threads = seed % 4 == 0 ? 3 : 1;
     se::DBSCAN<Scalar> db(
         {.eps = eps, .min_samples = min_samples, .n_threads = threads, .algorithm = algorithm});
@@ -241,7 +242,8 @@ TEST(DBSCAN, ExtremeScales) {
   // Values whose squares leave the range of float.
   const se::RowMatrix<float> large = (problem.X * 1e30).cast<float>(),
                              small = (problem.X * 1e-30).cast<float>();
-  for (const auto algorithm : {se::DBSCANAlgorithm::grid, se::DBSCANAlgorithm::blocked}) {
+  for (const auto algorithm :
+       {se::DBSCANAlgorithm::grid, se::DBSCANAlgorithm::blocked, se::DBSCANAlgorithm::tree}) {
     se::DBSCAN<float> big({.eps = 1e30, .min_samples = 4, .algorithm = algorithm});
     EXPECT_EQ(big.fit(large).labels(), brute_force(large, 1e30, 4, {}).labels);
     se::DBSCAN<float> tiny({.eps = 1e-30, .min_samples = 4, .algorithm = algorithm});

@@ -4,6 +4,7 @@
 #include <sparse_experts/clustering/any_rows.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -84,11 +85,14 @@ struct CenterGeometry {
 
   CenterGeometry(const RowMatrix<Scalar>& centers, const RowVector<Scalar>& origin,
                  const CenterTiles<Scalar>& tiles)
-      : from_origin((centers.rowwise() - origin).template cast<double>().rowwise().squaredNorm()) {
-    double norm = 0;
-    for (Index k = 0; k < centers.rows(); ++k)
-      norm = std::max(norm, centers.row(k).template cast<double>().norm());
-    error = 2 * tiles.score_error(norm, centers.cols());
+      : from_origin(centers.rows()) {
+    double square = 0;
+    for (Index k = 0; k < centers.rows(); ++k) {
+      const Scalar* center = centers.data() + k * centers.cols();
+      from_origin[k] = squared_gap(center, origin.data(), centers.cols());
+      square = std::max(square, squared_length(center, centers.cols()));
+    }
+    error = 2 * tiles.score_error(std::sqrt(square), centers.cols());
   }
   float lower(Index k, double score) const { return lower_bound(from_origin[k] + 2 * (score - error)); }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct PointRange {
 /// algorithm for DBSCAN", 2013.
 class CellGrid {
  public:
-  static constexpr Index max_dimensions = 6;
+  static constexpr Index max_dimensions = 3;
 
   /// Offset in all coordinates but the last, as a step of the key; within it cells up to `reach` away in the
   /// last coordinate can hold points within eps.
@@ -39,10 +39,9 @@ class CellGrid {
     double gap = 0;  // squared distance of the cells, in sides
   };
 
-  /// Empty when the points spread over too many cells to number them; rows of `x` (dense or sparse) in
-  /// `rows`.
-  template <class Rows>
-  static std::optional<CellGrid> make(const Rows& x, double eps) {
+  /// Empty when p > 3 or the points spread over too many cells to number them.
+  template <class Scalar>
+  static std::optional<CellGrid> make(const DenseRows<Scalar>& x, double eps) {
     CellGrid grid;
     if (!grid.build(x, eps)) return std::nullopt;
     return grid;
@@ -87,22 +86,20 @@ class CellGrid {
     Index sample;
   };
 
-  template <class Rows>
-  bool build(const Rows& x, double eps) {
+  template <class Scalar>
+  bool build(const DenseRows<Scalar>& x, double eps) {
     const Index n = x.rows(), p = x.cols();
     if (p < 1 || p > max_dimensions || n == 0) return false;
     inverse_side_ = std::sqrt(static_cast<double>(p)) / (eps * (1 - slack));
     margin_ = static_cast<std::int64_t>(std::sqrt(static_cast<double>(p))) + 2;
     Matrix<double> values(n, p);
-    if constexpr (is_sparse<Rows>)
-      values = Matrix<double>(x.template cast<double>());
-    else
-      values = x.template cast<double>();
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j < p; ++j) values(i, j) = static_cast<double>(x.data()[i * x.outerStride() + j]);
     double n_keys = 1;
     for (Index j = 0; j < p; ++j) {
-      const double low = values.col(j).minCoeff();
-      const double extent =
-          std::floor((values.col(j).maxCoeff() - low) * inverse_side_) + 1 + 2 * static_cast<double>(margin_);
+      const double* column = values.data() + j * n;
+      const double low = *std::min_element(column, column + n), high = *std::max_element(column, column + n);
+      const double extent = std::floor((high - low) * inverse_side_) + 1 + 2 * static_cast<double>(margin_);
       if (!(extent < static_cast<double>(max_extent))) return false;
       n_keys *= extent;
       low_[static_cast<std::size_t>(j)] = low;
@@ -176,10 +173,13 @@ class CellGrid {
       row.step *= extents_[p - 1];
       while (row.reach < margin_ && row.gap + gap(row.reach + 1) <= limit) ++row.reach;
     }
-    std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
-      return std::pair(a.gap, a.step < 0 ? -a.step : a.step) <
-             std::pair(b.gap, b.step < 0 ? -b.step : b.step);
-    });
+    const auto size = [](const Row& row) { return row.step < 0 ? -row.step : row.step; };
+    for (std::size_t r = 1; r < rows_.size(); ++r)
+      for (std::size_t s = r; s > 0; --s) {
+        const Row &before = rows_[s - 1], &row = rows_[s];
+        if (before.gap < row.gap || (!(row.gap < before.gap) && size(before) <= size(row))) break;
+        std::swap(rows_[s - 1], rows_[s]);
+      }
   }
 
   double inverse_side_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -18,11 +19,13 @@ std::vector<std::int32_t> group_centers(const RowMatrix<Scalar>& centers, Index 
   std::vector<std::int32_t> slots(static_cast<std::size_t>(centers.rows()));
   std::iota(slots.begin(), slots.end(), 0);
   Vector<double> along(centers.rows());
+  const Index p = centers.cols();
+  const auto row = [&](std::int32_t k) { return centers.data() + k * p; };
   const auto farthest = [&](std::size_t begin, std::size_t end, std::int32_t from) {
     std::int32_t best = from;
     double distance = 0;
     for (std::size_t s = begin; s < end; ++s) {
-      const double d = static_cast<double>((centers.row(slots[s]) - centers.row(from)).squaredNorm());
+      const double d = squared_gap(row(slots[s]), row(from), p);
       if (d > distance) {
         distance = d;
         best = slots[s];
@@ -38,9 +41,8 @@ std::vector<std::int32_t> group_centers(const RowMatrix<Scalar>& centers, Index 
       return;
     }
     const std::int32_t one = farthest(begin, end, slots[begin]), other = farthest(begin, end, one);
-    const RowVector<Scalar> line = centers.row(other) - centers.row(one);
     for (std::size_t s = begin; s < end; ++s)
-      along[slots[s]] = static_cast<double>(line.dot(centers.row(slots[s])));
+      along[slots[s]] = squared_gap(row(slots[s]), row(one), p) - squared_gap(row(slots[s]), row(other), p);
     const std::size_t middle = begin + ((size + width - 1) / width + 1) / 2 * width;
     std::nth_element(slots.begin() + static_cast<std::ptrdiff_t>(begin),
                      slots.begin() + static_cast<std::ptrdiff_t>(middle),

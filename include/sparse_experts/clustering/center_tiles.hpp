@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/simd.hpp>
 #include <sparse_experts/core/types.hpp>
 
@@ -57,7 +58,7 @@ class CenterTiles {
     bias_.assign(n_slots, std::numeric_limits<Scalar>::max());
     norms_.assign(n_slots, 0.0);
     data_.resize(n_slots * static_cast<std::size_t>(n_features_));
-    const double origin_norm = origin.size() == 0 ? 0.0 : origin.template cast<double>().norm();
+    const double origin_norm = std::sqrt(squared_length(origin.data(), origin.size()));
     double largest = 0;
     for (const Panel& panel : panels_)
       for (Index s = 0; s < panel.n_vectors * width; ++s)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -20,10 +21,11 @@ using Labels = std::vector<std::int32_t>;  // one per row; -1: none yet
 /// rounding cannot build up.
 class ClusterSums {
  public:
-  ClusterSums(Index n_clusters, Index n_features)
-      : sums_(RowMatrix<double>::Zero(n_clusters, n_features)),
-        weights_(Vector<double>::Zero(n_clusters)),
-        counts_(IndexVector::Zero(n_clusters)) {}
+  ClusterSums(Index n_clusters, Index n_features) {
+    fill(sums_, n_clusters, n_features, 0.0);
+    fill(weights_, n_clusters, 0.0);
+    fill(counts_, n_clusters, 0);
+  }
 
   /// From labels `before` (what the sums hold) to `after`, `n_changed` of them differ. `weights`: empty or n.
   template <class Rows>
@@ -61,7 +63,8 @@ class ClusterSums {
   template <class Scalar>
   void centers(RowMatrix<Scalar>& centers) const {
     for (Index k = 0; k < sums_.rows(); ++k)
-      if (counts_[k] > 0) centers.row(k) = (sums_.row(k) / weights_[k]).template cast<Scalar>();
+      for (Index j = 0; j < sums_.cols() && counts_[k] > 0; ++j)
+        centers(k, j) = static_cast<Scalar>(sums_(k, j) / weights_[k]);
   }
 
  private:

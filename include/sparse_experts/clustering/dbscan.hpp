@@ -5,12 +5,14 @@
 #include <sparse_experts/clustering/dbscan_blocked.hpp>
 #include <sparse_experts/clustering/dbscan_grid.hpp>
 #include <sparse_experts/clustering/dbscan_parts.hpp>
+#include <sparse_experts/clustering/dbscan_tree.hpp>
 #include <sparse_experts/clustering/neighbors.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <type_traits>
@@ -20,9 +22,10 @@
 namespace sparse_experts {
 
 enum class DBSCANAlgorithm {
-  automatic,  ///< grid in few dimensions, else blocked
-  grid,       ///< cells of side eps / sqrt(p); p <= 6, falls back to blocked when they cannot be numbered
-  blocked     ///< tiles of products of rows, any dimension
+  automatic,  ///< grid for 2 and 3 dense features, tree up to 16, else blocked
+  grid,       ///< cells of side eps / sqrt(p); where p or the number of cells forbids it: tree
+  blocked,    ///< tiles of products of rows, any dimension
+  tree        ///< boxes halved down to 16 samples; dense X of at most 16 features, else blocked
 };
 
 struct DBSCANOptions {
@@ -125,11 +128,16 @@ class DBSCAN {
 
   template <class Rows>
   detail::DBSCANParts cluster(const Rows& rows, const detail::DBSCANWeights& weights) const {
-    const bool grid_wanted = options_.algorithm == DBSCANAlgorithm::grid ||
-                             (options_.algorithm == DBSCANAlgorithm::automatic && rows.cols() <= 4);
-    if (grid_wanted)
-      if (const auto grid = detail::CellGrid::make(rows, options_.eps))
-        return detail::dbscan_on_grid(*grid, options_.eps, weights, options_.n_threads);
+    if constexpr (!detail::is_sparse<Rows>) {
+      const bool few = rows.cols() <= detail::BoxTree::max_dimensions;
+      if (few && options_.algorithm != DBSCANAlgorithm::blocked) {
+        if (options_.algorithm != DBSCANAlgorithm::tree && rows.cols() > 1)
+          if (const auto grid = detail::CellGrid::make(rows, options_.eps))
+            return detail::dbscan_on_grid(*grid, options_.eps, weights, options_.n_threads);
+        const detail::BoxTree tree(rows);
+        return detail::DBSCANTree(tree, options_.eps, weights, options_.n_threads).run();
+      }
+    }
     return detail::DBSCANBlocked<Rows>(rows, options_.eps, weights, options_.n_threads).run();
   }
 
@@ -137,7 +145,7 @@ class DBSCAN {
     const auto n = static_cast<Index>(parts.is_core.size());
     std::vector<Index> number(parts.is_core.size(), -1), cores;
     n_clusters_ = 0;
-    labels_.setConstant(n, -1);
+    detail::fill(labels_, n, -1);
     for (Index i = 0; i < n; ++i) {
       if (parts.is_core[static_cast<std::size_t>(i)] == 0) continue;
       cores.push_back(i);
@@ -148,31 +156,34 @@ class DBSCAN {
     for (Index i = 0; i < n; ++i)
       if (const Index core = parts.representative[static_cast<std::size_t>(i)]; core >= 0)
         labels_[i] = labels_[core];
-    core_samples_ = Eigen::Map<const IndexVector>(cores.data(), static_cast<Index>(cores.size()));
+    core_samples_.resize(static_cast<Index>(cores.size()));
+    std::copy(cores.begin(), cores.end(), core_samples_.data());
   }
 
   template <class Rows>
   void keep_cores(const Rows& rows) {
     sparse_ = detail::is_sparse<Rows>;
-    dense_cores_ = {};
-    sparse_cores_ = {};
+    RowMatrix<Scalar> dense;
+    SparseRowMatrix<Scalar> sparse;
     if constexpr (detail::is_sparse<Rows>) {
       Vector<int> sizes(core_samples_.size());
       for (Index k = 0; k < sizes.size(); ++k)
         sizes[k] = static_cast<int>(rows.outerIndexPtr()[core_samples_[k] + 1] -
                                     rows.outerIndexPtr()[core_samples_[k]]);
-      SparseRowMatrix<Scalar> cores(core_samples_.size(), rows.cols());
-      cores.reserve(sizes);
+      sparse.resize(core_samples_.size(), rows.cols());
+      sparse.reserve(sizes);
       for (Index k = 0; k < sizes.size(); ++k)
         for (typename Rows::InnerIterator it(rows, core_samples_[k]); it; ++it)
-          cores.insert(k, it.col()) = it.value();
-      cores.makeCompressed();
-      sparse_cores_ = {std::move(cores), options_.eps};
+          sparse.insert(k, it.col()) = it.value();
+      sparse.makeCompressed();
     } else {
-      RowMatrix<Scalar> cores(core_samples_.size(), rows.cols());
-      for (Index k = 0; k < cores.rows(); ++k) cores.row(k) = rows.row(core_samples_[k]);
-      dense_cores_ = {std::move(cores), options_.eps};
+      dense.resize(core_samples_.size(), rows.cols());
+      for (Index k = 0; k < dense.rows(); ++k)
+        std::copy_n(rows.data() + core_samples_[k] * rows.outerStride(), rows.cols(),
+                    dense.data() + k * rows.cols());
     }
+    dense_cores_.set(dense, options_.eps);
+    sparse_cores_.set(sparse, options_.eps);
   }
 
   template <class X>

@@ -113,11 +113,14 @@ class DBSCANBlocked {
     if (left >= 0 && right >= 0 && left != right) clusters_.unite(left, right);
   }
 
-  void join_cores(std::vector<Index> cores) {
+  void join_cores(const std::vector<Index>& cores) {
     // Cores of one cluster side by side: then most pairs of tiles have nothing left to join.
-    std::stable_sort(cores.begin(), cores.end(),
-                     [&](Index i, Index j) { return clusters_.find(i) < clusters_.find(j); });
-    const Tiles<Rows> tiles(x_, std::move(cores), center_, true);
+    std::vector<Index> starts(sums_.size() + 1), sorted(cores.size());
+    for (const Index i : cores) ++starts[static_cast<std::size_t>(clusters_.find(i)) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    for (const Index i : cores)
+      sorted[static_cast<std::size_t>(starts[static_cast<std::size_t>(clusters_.find(i))]++)] = i;
+    const Tiles<Rows> tiles(x_, std::move(sorted), center_, true);
     parallel_blocks(tiles.count(), 1, n_threads_, [&](const Block& block) {
       const Index fixed = block.id;
       std::optional<TileDistances<Rows>> distances;

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/clustering/cell_grid.hpp>
 #include <sparse_experts/clustering/dbscan_parts.hpp>
+#include <sparse_experts/clustering/pair_search.hpp>
 #include <sparse_experts/clustering/union_find.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -17,7 +18,7 @@
 
 namespace sparse_experts::detail {
 
-/// DBSCAN on the cells of a grid, p <= 6.
+/// DBSCAN on the cells of a grid, P = 2 or 3 dimensions.
 ///   1. Cells that weigh min_samples or more are all core; in the others each sample adds up its
 ///   neighbourhood
 ///      until it is core.
@@ -200,30 +201,6 @@ class DBSCANGrid {
     });
   }
 
-  struct Box {
-    Point low, high;
-  };
-  Box box_of(const std::vector<Index>& points) const {
-    Box box{point_of(cores_, points.front()), point_of(cores_, points.front())};
-    for (const Index k : points)
-      for (std::size_t j = 0; j < P; ++j) {
-        box.low[j] = std::min(box.low[j], cores_[j][k]);
-        box.high[j] = std::max(box.high[j], cores_[j][k]);
-      }
-    return box;
-  }
-  /// Leaves the points that are not certainly farther than eps from the box.
-  void keep_near(std::vector<Index>& points, const Box& box) const {
-    std::erase_if(points, [&](Index k) {
-      double sum = 0;
-      for (std::size_t j = 0; j < P; ++j) {
-        const double outside = std::max({box.low[j] - cores_[j][k], cores_[j][k] - box.high[j], 0.0});
-        sum += outside * outside;
-      }
-      return sum > squared_eps_ * (1 + 1e-12);
-    });
-  }
-
   /// Is any pair of the two runs of cores within eps?
   bool any_within(PointRange a, PointRange b, std::vector<Index>& kept_a, std::vector<Index>& kept_b) const {
     constexpr Index small = 2048;
@@ -240,37 +217,8 @@ class DBSCANGrid {
     kept_b.clear();
     for (Index k = a.begin; k < a.end; ++k) kept_a.push_back(k);
     for (Index k = b.begin; k < b.end; ++k) kept_b.push_back(k);
-    return any_within(kept_a, kept_b);
+    return any_pair_within(cores_.data(), static_cast<Index>(P), squared_eps_, kept_a, kept_b);
   }
-  /// Large runs: drop what is too far from the other's box, try, halve the longer list along its widest side.
-  bool any_within(std::vector<Index> a, std::vector<Index> b) const {
-    constexpr std::size_t small = 4096;
-    keep_near(a, box_of(b));
-    if (a.empty()) return false;
-    keep_near(b, box_of(a));
-    if (b.empty()) return false;
-    if (a.size() * b.size() <= small) {
-      for (const Index k : a) {
-        const Point point = point_of(cores_, k);
-        for (const Index l : b)
-          if (squared(point, cores_, l) <= squared_eps_) return true;
-      }
-      return false;
-    }
-    if (a.size() < b.size()) a.swap(b);
-    if (squared(point_of(cores_, a[a.size() / 2]), cores_, b[b.size() / 2]) <= squared_eps_) return true;
-    const Box box = box_of(a);
-    std::size_t widest = 0;
-    for (std::size_t j = 1; j < P; ++j)
-      if (box.high[j] - box.low[j] > box.high[widest] - box.low[widest]) widest = j;
-    const auto middle = a.begin() + static_cast<std::ptrdiff_t>(a.size() / 2);
-    std::nth_element(a.begin(), middle, a.end(),
-                     [&](Index k, Index l) { return cores_[widest][k] < cores_[widest][l]; });
-    std::vector<Index> half(middle, a.end());
-    a.erase(middle, a.end());
-    return any_within(std::move(a), b) || any_within(std::move(half), std::move(b));
-  }
-
   std::vector<PointRange> near_cores(CellWalk& walk, Index cell) const {
     std::vector<PointRange> near;
     walk.visit(cell, [&](const CellGrid::Row&, Index first, Index end) {
@@ -310,20 +258,8 @@ class DBSCANGrid {
 
 inline DBSCANParts dbscan_on_grid(const CellGrid& grid, double eps, const DBSCANWeights& weights,
                                   int n_threads) {
-  switch (grid.dimensions()) {
-    case 1:
-      return DBSCANGrid<1>(grid, eps, weights, n_threads).run();
-    case 2:
-      return DBSCANGrid<2>(grid, eps, weights, n_threads).run();
-    case 3:
-      return DBSCANGrid<3>(grid, eps, weights, n_threads).run();
-    case 4:
-      return DBSCANGrid<4>(grid, eps, weights, n_threads).run();
-    case 5:
-      return DBSCANGrid<5>(grid, eps, weights, n_threads).run();
-    default:
-      return DBSCANGrid<6>(grid, eps, weights, n_threads).run();
-  }
+  if (grid.dimensions() == 2) return DBSCANGrid<2>(grid, eps, weights, n_threads).run();
+  return DBSCANGrid<3>(grid, eps, weights, n_threads).run();
 }
 
 }  // namespace sparse_experts::detail

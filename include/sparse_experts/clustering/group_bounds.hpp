@@ -7,6 +7,7 @@
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -46,8 +47,8 @@ class GroupStep {
       for (std::size_t s = 0; s < slots_.size(); ++s)
         if (slots_[s] >= 0) slot_of_[slots_[s]] = static_cast<Index>(s);
       n_groups_ = static_cast<Index>(slots_.size()) / width;
-      upper_.setConstant(n, std::numeric_limits<float>::max());
-      lower_.setZero(n, n_groups_ * bounds_per_group_);
+      fill(upper_, n, std::numeric_limits<float>::max());
+      fill(lower_, n, n_groups_ * bounds_per_group_, 0.0f);
     }
     tiles_.pack(centers, problem_.origin, slots_, 1);
     slack_ = score_slack(problem_, tiles_);
@@ -60,7 +61,7 @@ class GroupStep {
 
   void forget(Index i) {
     upper_[i] = std::numeric_limits<float>::max();
-    lower_.row(i).setZero();
+    std::fill_n(lower_.data() + i * lower_.cols(), lower_.cols(), 0.0f);
   }
   std::int64_t evaluations() const { return evaluations_; }
 
@@ -74,7 +75,7 @@ class GroupStep {
   };
 
   void set_drift(const Vector<double>& drift) {
-    drift_.setZero(n_groups_ * bounds_per_group_);
+    fill(drift_, n_groups_ * bounds_per_group_, 0.0f);
     if (fresh_) return;
     own_drift_ = drift_bounds(drift, tiles_);
     for (std::size_t s = 0; s < slots_.size(); ++s) {
@@ -93,7 +94,7 @@ class GroupStep {
   void set_separations(const RowMatrix<Scalar>& centers) {
     const Index n_centers = centers.rows();
     use_separations_ = 16 * n_centers <= problem_.x.rows();
-    separations_.setZero(n_centers, n_groups_ * bounds_per_group_);
+    fill(separations_, n_centers, n_groups_ * bounds_per_group_, 0.0f);
     if (!use_separations_) return;
     const CenterGeometry<Scalar> geometry(centers, problem_.origin, tiles_);
     const AnyRows<Scalar> rows(
@@ -240,11 +241,18 @@ class GroupStep {
     const bool nearer =
         best.index < 0 || group.score < best.score || (group.score == best.score && group.index < best.index);
     if (per_center_) {
-      using Lanes = Eigen::Array<float, width, 1>;
-      const auto from = Eigen::Map<const Eigen::Array<Scalar, width, 1>>(scores).template cast<double>();
+      // Square roots by packets: a loop over std::sqrt is not vectorised.
+      using Packet = Eigen::internal::packet_traits<float>;
+      constexpr Index lanes = std::max<Index>(width, Packet::size);
+      float square[static_cast<std::size_t>(lanes)] = {};
       const double shift = squared(i, 0, -slack_ / 4);
-      const Lanes square = (2 * from + shift).max(0.0).min(1e37).template cast<float>();
-      Eigen::Map<Lanes>(lower + g * width) = square.sqrt() * (bound_down * bound_down);
+      for (Index l = 0; l < width; ++l)
+        square[l] =
+            static_cast<float>(std::min(std::max(2 * static_cast<double>(scores[l]) + shift, 0.0), 1e37));
+      for (Index l = 0; l < lanes; l += Packet::size)
+        Eigen::internal::pstoreu(
+            square + l, Eigen::internal::psqrt(Eigen::internal::ploadu<typename Packet::type>(square + l)));
+      for (Index l = 0; l < width; ++l) lower[g * width + l] = square[l] * (bound_down * bound_down);
     } else {
       if (nearer && best.index >= 0) {
         float& old = lower[slot_of_[best.index] / width];

@@ -5,6 +5,7 @@
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -34,14 +35,18 @@ class HamerlyStep {
     const float slack = score_slack(problem_, tiles_);
     const bool fresh = drift.size() == 0;
     if (fresh) {
-      upper_.setConstant(n, std::numeric_limits<float>::max());
-      lower_.setZero(n);
+      fill(upper_, n, std::numeric_limits<float>::max());
+      fill(lower_, n, 0.0f);
     }
-    const Vector<float> moved = fresh ? Vector<float>::Zero(centers.rows()) : drift_bounds(drift, tiles_);
+    Vector<float> moved, half;
+    fill(moved, centers.rows(), 0.0f);
+    fill(half, centers.rows(), 0.0f);
+    if (!fresh) {
+      moved = drift_bounds(drift, tiles_);
+      half = half_separations(centers, problem_.origin, tiles_, problem_.n_threads);
+    }
     const LargestDrift largest(moved);
-    const Vector<float> half = fresh ? Vector<float>::Zero(centers.rows())
-                                     : half_separations(centers, problem_.origin, tiles_, problem_.n_threads);
-    Vector<double> squares = centers.template cast<double>().rowwise().squaredNorm();
+    const Vector<double> squares = row_squares(centers);
     const std::int64_t evaluated =
         parallel_sum<std::int64_t>(n, 1024, problem_.n_threads, 0, [&](const Block& block) {
           Index list[1024], count = 0;

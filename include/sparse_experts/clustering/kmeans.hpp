@@ -9,6 +9,7 @@
 #include <sparse_experts/clustering/kmeans_solver.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/clustering/packed_rows.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -17,6 +18,7 @@
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -109,7 +111,7 @@ class KMeans {
     check_input(x);
     return detail::with_rows(x, [&](const auto& rows) {
       detail::check_finite(rows, "X");
-      const Vector<double> squares = centers_.template cast<double>().rowwise().squaredNorm();
+      const Vector<double> squares = detail::row_squares(centers_);
       RowMatrix<Scalar> distances(rows.rows(), centers_.rows());
       detail::parallel_blocks(rows.rows(), 64, options_.n_threads, [&](const detail::Block& block) {
         for (Index i = block.begin; i < block.end; ++i)
@@ -151,7 +153,8 @@ class KMeans {
     detail::check_at_least("n_init", options_.n_init, 1);
     detail::check_at_least("n_threads", options_.n_threads, 0);
     detail::check_non_negative("tol", options_.tol);
-    const Index usable = weights.size() == 0 ? n_samples : (weights.array() > 0).count();
+    Index usable = n_samples;
+    for (Index i = 0; i < weights.size(); ++i) usable -= weights[i] > 0 ? 0 : 1;
     if (options_.n_clusters > usable)
       detail::reject("n_clusters", options_.n_clusters,
                      "at most the number of rows of positive weight (" + std::to_string(usable) + ")");
@@ -222,9 +225,8 @@ class KMeans {
       }
     }
     centers_ = std::move(best.centers);
-    labels_ =
-        Eigen::Map<const Eigen::Matrix<std::int32_t, Eigen::Dynamic, 1>>(best.labels.data(), rows.rows())
-            .template cast<Index>();
+    labels_.resize(rows.rows());
+    std::copy(best.labels.begin(), best.labels.end(), labels_.data());
     origin_ = problem.origin;
     convergence_ = best.convergence;
     counters_ = counters;

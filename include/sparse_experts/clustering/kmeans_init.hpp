@@ -6,6 +6,7 @@
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -39,7 +40,7 @@ class MassSampler {
     total_ = 0;
     for (std::size_t b = 0; b < sums_.size(); ++b) {
       const Index begin = static_cast<Index>(b) * block_rows;
-      sums_[b] = mass.segment(begin, std::min(block_rows, mass.size() - begin)).sum();
+      for (Index i = begin; i < std::min(begin + block_rows, mass.size()); ++i) sums_[b] += mass[i];
       total_ += sums_[b];
     }
   }
@@ -90,17 +91,17 @@ std::vector<Index> kmeans_plus_plus_rows(const Problem& problem, Index n_cluster
   MassSampler sampler;
   sampler.reset(mass);
   std::vector<Index> chosen, candidates{sampler.draw(random)};
-  closest.setConstant(std::numeric_limits<double>::max());
+  fill(closest, n, std::numeric_limits<double>::max());
 
-  RowMatrix<double> distances(n, trials);
+  RowMatrix<double> distances(n, trials), potentials;
   CenterTiles<Scalar> tiles;
   while (true) {
     const RowMatrix<Scalar> points = gather_rows(problem.x, candidates);
     const auto count = static_cast<Index>(candidates.size());
     tiles.pack(points, problem.origin);
-    Vector<double> squares = points.template cast<double>().rowwise().squaredNorm();
+    const Vector<double> squares = row_squares(points);
     constexpr Index block_rows = 8 * row_chunk;
-    RowMatrix<double> potentials = RowMatrix<double>::Zero(block_count(n, block_rows), count);
+    fill(potentials, block_count(n, block_rows), count, 0.0);
     parallel_blocks(n, block_rows, problem.n_threads, [&](const Block& block) {
       ScoreScratch<Scalar> scratch = make_score_scratch<Scalar>();
       for (Index begin = block.begin; begin < block.end; begin += row_chunk) {
@@ -124,15 +125,17 @@ std::vector<Index> kmeans_plus_plus_rows(const Problem& problem, Index n_cluster
         }
       }
     });
-    for (Index b = 1; b < potentials.rows(); ++b) potentials.row(0) += potentials.row(b);
+    add_rows_to_first(potentials);
     Index best = 0;
     for (Index c = 1; c < count; ++c)
       if (potentials(0, c) < potentials(0, best)) best = c;
     chosen.push_back(candidates[static_cast<std::size_t>(best)]);
     if (static_cast<Index>(chosen.size()) == n_clusters) return chosen;
 
-    closest = distances.col(best);
-    for (Index i = 0; i < n; ++i) mass[i] = problem.weight(i) * closest[i];
+    for (Index i = 0; i < n; ++i) {
+      closest[i] = distances(i, best);
+      mass[i] = problem.weight(i) * closest[i];
+    }
     sampler.reset(mass);
     if (!(sampler.total() > 0)) {
       for (Index i = 0; i < n; ++i) mass[i] = problem.weight(i);
@@ -169,8 +172,10 @@ RowMatrix<typename Problem::Scalar> kmeans_parallel_centers(const Problem& probl
   const Index n = problem.x.rows();
   const double oversampling = 2 * static_cast<double>(n_clusters);
 
-  Vector<double> closest = Vector<double>::Constant(n, std::numeric_limits<double>::max()), mass(n);
-  IndexVector owner = IndexVector::Zero(n);
+  Vector<double> closest, mass(n), weights;
+  IndexVector owner;
+  fill(closest, n, std::numeric_limits<double>::max());
+  fill(owner, n, 0);
   for (Index i = 0; i < n; ++i) mass[i] = problem.weight(i);
   MassSampler sampler;
   sampler.reset(mass);
@@ -199,7 +204,7 @@ RowMatrix<typename Problem::Scalar> kmeans_parallel_centers(const Problem& probl
     candidates.insert(candidates.end(), fresh.begin(), fresh.end());
   }
 
-  Vector<double> weights = Vector<double>::Zero(static_cast<Index>(candidates.size()));
+  fill(weights, static_cast<Index>(candidates.size()), 0.0);
   for (Index i = 0; i < n; ++i) weights[owner[i]] += problem.weight(i);
   const RowMatrix<Scalar> points = gather_rows(problem.x, candidates);
   const AnyRows<Scalar> rows(

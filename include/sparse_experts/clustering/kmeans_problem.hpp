@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/clustering/center_update.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -36,13 +37,15 @@ struct KMeansProblem {
       : x(rows), weights(sample_weights), n_threads(threads) {
     const Index n = x.rows(), p = x.cols();
     constexpr Index block_rows = 4096;
-    RowMatrix<double> sums = RowMatrix<double>::Zero(block_count(n, block_rows), p);
+    RowMatrix<double> sums;
+    fill(sums, block_count(n, block_rows), p, 0.0);
     parallel_blocks(n, block_rows, n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) add_row(x, i, 1.0, sums.data() + block.id * p);
     });
-    for (Index b = 1; b < sums.rows(); ++b) sums.row(0) += sums.row(b);
-    origin = (sums.row(0) / static_cast<double>(n)).template cast<Scalar>();
-    const double origin_square = origin.template cast<double>().squaredNorm();
+    add_rows_to_first(sums);
+    origin.resize(p);
+    for (Index j = 0; j < p; ++j) origin[j] = static_cast<Scalar>(sums(0, j) / static_cast<double>(n));
+    const double origin_square = squared_length(origin.data(), p);
     squared_norms.resize(n);
     from_origin.resize(n);
     parallel_blocks(n, block_rows, n_threads, [&](const Block& block) {
@@ -51,21 +54,22 @@ struct KMeansProblem {
         from_origin[i] = row_squared_distance(x, i, origin.data(), origin_square);
       }
     });
-    largest_norm = std::sqrt(squared_norms.maxCoeff());
+    largest_norm = std::sqrt(largest(squared_norms));
     for (Index i = 0; i < n; ++i) most_terms = std::max(most_terms, row_terms(x, i));
-    mean_variance = from_origin.sum() / (static_cast<double>(n) * static_cast<double>(p));
+    for (Index i = 0; i < n; ++i) mean_variance += from_origin[i];
+    mean_variance /= static_cast<double>(n) * static_cast<double>(p);
     check_range();
   }
 
   /// Scores are squares in Scalar: those of the rows must not overflow, nor their differences vanish.
   void check_range() const {
     using Limits = std::numeric_limits<Scalar>;
-    const double largest = std::sqrt(static_cast<double>(Limits::max())) / 16;
+    const double most = std::sqrt(static_cast<double>(Limits::max())) / 16;
     const double smallest =
         std::sqrt(static_cast<double>(Limits::min()) / static_cast<double>(Limits::epsilon()));
-    const double spread = std::sqrt(from_origin.maxCoeff());
-    if (!(largest_norm <= largest))
-      reject("largest norm of a row of X", largest_norm, "at most " + std::to_string(largest) + ": scale X");
+    const double spread = std::sqrt(largest(from_origin));
+    if (!(largest_norm <= most))
+      reject("largest norm of a row of X", largest_norm, "at most " + std::to_string(most) + ": scale X");
     // Rows closer than the spacing of their own numbers are equal, whatever rounding says of their distance.
     const double spacing = static_cast<double>(Limits::epsilon()) * largest_norm;
     if (spread > 0 && spread < smallest && spacing < smallest)
@@ -77,9 +81,8 @@ struct KMeansProblem {
 
   /// |x_i - c_{label i}|^2 in double for every row.
   Vector<double> squared_distances(const RowMatrix<Scalar>& centers, const Labels& labels) const {
-    Vector<double> squares(centers.rows()), distances(x.rows());
-    for (Index k = 0; k < centers.rows(); ++k)
-      squares[k] = centers.row(k).template cast<double>().squaredNorm();
+    const Vector<double> squares = row_squares(centers);
+    Vector<double> distances(x.rows());
     parallel_blocks(x.rows(), 512, n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
         const Index k = labels[static_cast<std::size_t>(i)];
@@ -111,13 +114,15 @@ struct KMeansProblem {
     std::vector<Index> order;
     for (Index i = 0; i < x.rows(); ++i)
       if (distances[i] > 0 && weight(i) > 0) order.push_back(i);
-    std::sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return distances[a] > distances[b] || (distances[a] == distances[b] && a < b);
-    });
+    const auto nearer = [&](Index a, Index b) {
+      return distances[a] < distances[b] || (distances[a] == distances[b] && a > b);
+    };
+    std::make_heap(order.begin(), order.end(), nearer);
     std::size_t next = 0;
-    for (const Index i : order) {
-      auto& label = labels[static_cast<std::size_t>(i)];
-      if (next == empty.size()) break;
+    while (next < empty.size() && !order.empty()) {
+      std::pop_heap(order.begin(), order.end(), nearer);
+      auto& label = labels[static_cast<std::size_t>(order.back())];
+      order.pop_back();
       if (counts[static_cast<std::size_t>(label)] < 2) continue;
       --counts[static_cast<std::size_t>(label)];
       label = empty[next++];

@@ -5,6 +5,7 @@
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
+#include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/progress.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -70,9 +71,15 @@ KMeansResult<typename Problem::Scalar> solve_kmeans(const Problem& problem,
           if (labels[i] != before[i]) step.forget(static_cast<Index>(i));
       }
       sums.centers(next);
-      drift = (next.template cast<double>() - centers.template cast<double>()).rowwise().norm() * (1 + 1e-12);
-      std::swap(centers, next);
-      const double shift = drift.squaredNorm();
+      double shift = 0;
+      drift.resize(n_clusters);
+      for (Index k = 0; k < n_clusters; ++k) {
+        const Index p = centers.cols();
+        const double square = squared_gap(next.data() + k * p, centers.data() + k * p, p);
+        drift[k] = std::sqrt(square) * (1 + 1e-12);
+        shift += square;
+      }
+      centers.swap(next);
       report.value = problem.mean_variance > 0 ? shift / problem.mean_variance : 0.0;
       if (report.value <= options.tol) report.status = Status::converged;
     }

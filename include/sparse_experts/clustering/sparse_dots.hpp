@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 /// Products of sparse rows with one panel of centres. Features are taken in ascending order in one chain per
 /// centre, as in dense_dots.hpp, so that the bits are the same.
@@ -22,9 +23,24 @@ struct RowCursor {
   const StorageIndex* column;
   const StorageIndex* end;
   Scalar* out;
-
-  bool operator<(const RowCursor& other) const { return end - column < other.end - other.column; }
 };
+
+/// The same cursors, about in the order of their lengths: rows whose products are under way together should
+/// end together.
+template <class Scalar, class StorageIndex>
+inline void order_by_length(const RowCursor<Scalar, StorageIndex>* from, Index count,
+                            RowCursor<Scalar, StorageIndex>* to) {
+  constexpr Index buckets = 64;
+  Index longest = 0, places[buckets + 1] = {};
+  for (Index t = 0; t < count; ++t) longest = std::max<Index>(longest, from[t].end - from[t].column);
+  const auto bucket = [&](Index t) {
+    return longest == 0 ? 0 : (from[t].end - from[t].column) * (buckets - 1) / longest;
+  };
+  std::uint8_t of[row_chunk];
+  for (Index t = 0; t < count; ++t) ++places[(of[t] = static_cast<std::uint8_t>(bucket(t))) + 1];
+  for (Index b = 1; b <= buckets; ++b) places[b] += places[b - 1];
+  for (Index t = 0; t < count; ++t) to[places[of[t]]++] = from[t];
+}
 
 /// Takes the entries of `row` at features below `limit`; goes on from the sums in row.out if `resume`.
 template <std::size_t n_vectors, bool resume, class Scalar, class StorageIndex>
@@ -67,27 +83,28 @@ inline void add_interleaved(const RowCursor<Scalar, StorageIndex>* rows, const S
 
 /// out[t * width of the panel + slot] = x' c_slot for the rows rows[t], t < count <= row_chunk.
 ///
-/// Narrow panels: four or two rows of about equal length at a time. Wide ones: one row gives enough
-/// independent sums; a panel that exceeds the first-level cache is taken in blocks of features that fit it,
-/// if the rows have enough entries in a block to pay for taking up their sums again.
+/// Panels of up to four vectors: four or two rows of about equal length at a time. Wide ones (AVX-512): one
+/// row gives enough independent sums; a panel that exceeds the first-level cache is taken in blocks of
+/// features that fit it, if the rows have enough entries in a block to pay for taking up their sums again.
 template <std::size_t n_vectors, class Scalar, class StorageIndex>
 void chunk_dots(const SparseRows<Scalar, StorageIndex>& x, Index count, const Index* rows,
                 const Scalar* panel, Scalar* out) {
   constexpr Index stride = static_cast<Index>(n_vectors) * simd_width<Scalar>;
-  RowCursor<Scalar, StorageIndex> cursors[row_chunk];
+  RowCursor<Scalar, StorageIndex> cursors[row_chunk] = {};
   Index entries = 0;
   for (Index t = 0; t < count; ++t) {
     const Index i = rows[t], begin = x.outerIndexPtr()[i], end = x.outerIndexPtr()[i + 1];
     cursors[t] = {x.valuePtr() + begin, x.innerIndexPtr() + begin, x.innerIndexPtr() + end, out + t * stride};
     entries += end - begin;
   }
-  if constexpr (n_vectors <= 3) {
+  if constexpr (n_vectors <= 4) {
     constexpr std::size_t step = n_vectors == 1 ? 4 : 2;
-    std::sort(cursors, cursors + count);
+    RowCursor<Scalar, StorageIndex> ordered[row_chunk];
+    order_by_length(cursors, count, ordered);
     Index t = 0;
     for (; t + static_cast<Index>(step) <= count; t += static_cast<Index>(step))
-      add_interleaved<n_vectors, step>(cursors + t, panel);
-    for (; t < count; ++t) add_interleaved<n_vectors, 1>(cursors + t, panel);
+      add_interleaved<n_vectors, step>(ordered + t, panel);
+    for (; t < count; ++t) add_interleaved<n_vectors, 1>(ordered + t, panel);
   } else {
     constexpr Index cache = 36 * 1024;
     constexpr Index features = cache / (stride * static_cast<Index>(sizeof(Scalar)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/clustering/box_tree.hpp>
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
@@ -19,7 +20,7 @@ namespace sparse_experts::detail {
 
 /// Rows cut into tiles of equal size for the blocked distances. Dense rows are copied in the order of the
 /// tiles, minus `center` (distances do not change, cancellation gets less). Those of moderate dimension are
-/// ordered by recursive halving along the widest side, so that tiles are compact and far pairs of tiles can
+/// ordered as the leaves of a tree of boxes, so that tiles are compact and far pairs of tiles can
 /// be passed over by their boxes. Sparse rows stay where they are.
 template <class Rows>
 class Tiles {
@@ -28,7 +29,8 @@ class Tiles {
   static constexpr Index tile_rows = 128;
   static constexpr Index max_box_dimensions = 64;
 
-  /// `order`: rows of x to cut, reordered where that helps unless `keep_order`.
+  /// `order`: rows of x to cut. Unless `keep_order` these are all rows, and they are reordered where that
+  /// helps.
   Tiles(const Rows& x, std::vector<Index> order, const RowVector<double>& center, bool keep_order = false)
       : x_(&x), order_(std::move(order)), norms_(static_cast<Index>(order_.size())) {
     if constexpr (is_sparse<Rows>) {
@@ -36,7 +38,7 @@ class Tiles {
         norms_[k] = row_squared_norm(x, order_[static_cast<std::size_t>(k)]);
     } else {
       const bool boxes = x.cols() <= max_box_dimensions;
-      if (boxes && !keep_order && !order_.empty()) halve(order_.data(), norms_.size());
+      if (boxes && !keep_order) order_ = BoxTree(x).order();
       packed_.resize(norms_.size(), x.cols());
       for (Index k = 0; k < norms_.size(); ++k) {
         const Scalar* row = x.data() + order_[static_cast<std::size_t>(k)] * x.outerStride();
@@ -56,7 +58,7 @@ class Tiles {
   const Index* rows(Index tile) const { return order_.data() + tile * tile_rows; }
   /// Squared norms of the (centred) rows of this tile.
   const double* norms(Index tile) const { return norms_.data() + tile * tile_rows; }
-  double largest_norm(Index tile) const { return norms_.segment(tile * tile_rows, size(tile)).maxCoeff(); }
+  double largest_norm(Index tile) const { return *std::max_element(norms(tile), norms(tile) + size(tile)); }
   const Rows& matrix() const { return *x_; }
 
   /// The tile's rows as centres of the score kernels; `buffer` is workspace.
@@ -65,7 +67,8 @@ class Tiles {
       buffer.resize(size(tile), x_->cols());
       for (Index r = 0; r < size(tile); ++r) copy_row(*x_, rows(tile)[r], buffer.data() + r * x_->cols());
     } else {
-      buffer = packed_.middleRows(tile * tile_rows, size(tile));
+      buffer.resize(size(tile), packed_.cols());
+      std::copy_n(packed_.data() + tile * tile_rows * packed_.cols(), buffer.size(), buffer.data());
     }
     out.pack(buffer, RowVector<Scalar>());
   }
@@ -89,40 +92,27 @@ class Tiles {
   /// False when no row of this tile is within sqrt(squared_eps) of a row of the other's tile.
   bool may_touch(Index tile, const Tiles& other, Index other_tile, double squared_eps) const {
     if (low_.rows() == 0 || other.low_.rows() == 0) return true;
-    const auto gaps = (low_.row(tile) - other.high_.row(other_tile))
-                          .cwiseMax(other.low_.row(other_tile) - high_.row(tile))
-                          .cwiseMax(0.0);
-    return !(gaps.squaredNorm() > squared_eps * (1 + 1e-12));
+    double sum = 0;
+    for (Index j = 0; j < low_.cols(); ++j) {
+      const double below = low_(tile, j) - other.high_(other_tile, j);
+      const double gap = std::max(std::max(below, other.low_(other_tile, j) - high_(tile, j)), 0.0);
+      sum += gap * gap;
+    }
+    return !(sum > squared_eps * (1 + 1e-12));
   }
 
  private:
-  void halve(Index* rows, Index n) {
-    if (n <= tile_rows) return;
-    RowVector<double> low = x_->row(rows[0]).template cast<double>(), high = low;
-    for (Index r = 1; r < n; ++r) {
-      low = low.cwiseMin(x_->row(rows[r]).template cast<double>());
-      high = high.cwiseMax(x_->row(rows[r]).template cast<double>());
-    }
-    Index widest = 0;
-    (high - low).maxCoeff(&widest);
-    const Index half = (n / 2 + tile_rows - 1) / tile_rows * tile_rows;  // whole tiles on the left
-    std::nth_element(rows, rows + half, rows + n, [&](Index i, Index j) {
-      return std::pair((*x_)(i, widest), i) < std::pair((*x_)(j, widest), j);
-    });
-    halve(rows, half);
-    halve(rows + half, n - half);
-  }
-
   void make_boxes() {
-    low_.resize(count(), x_->cols());
-    high_.resize(count(), x_->cols());
-    for (Index tile = 0; tile < count(); ++tile) {
-      low_.row(tile) = high_.row(tile) = x_->row(rows(tile)[0]).template cast<double>();
-      for (Index r = 1; r < size(tile); ++r) {
-        low_.row(tile) = low_.row(tile).cwiseMin(x_->row(rows(tile)[r]).template cast<double>());
-        high_.row(tile) = high_.row(tile).cwiseMax(x_->row(rows(tile)[r]).template cast<double>());
-      }
-    }
+    const Index p = x_->cols();
+    low_.resize(count(), p);
+    high_.resize(count(), p);
+    for (Index tile = 0; tile < count(); ++tile)
+      for (Index r = 0; r < size(tile); ++r)
+        for (Index j = 0; j < p; ++j) {
+          const auto value = static_cast<double>(x_->data()[rows(tile)[r] * x_->outerStride() + j]);
+          low_(tile, j) = r == 0 ? value : std::min(low_(tile, j), value);
+          high_(tile, j) = r == 0 ? value : std::max(high_(tile, j), value);
+        }
   }
 
   const Rows* x_;
