@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/model/gated_design.hpp>
 
 #include <gtest/gtest.h>
@@ -43,6 +44,11 @@ void expect_equals(const D& design, const Matrix<double>& phi) {
   ASSERT_EQ(design.cols(), phi.cols());
   Random random(4);
   const Vector<double> r = random_matrix<double>(phi.rows(), 1, random);
+  for (const int n_threads : {1, 2}) {
+    Vector<double> all(phi.cols());
+    design.correlations(r.data(), all.data(), n_threads);
+    EXPECT_NEAR((all - phi.transpose() * r).norm(), 0, 1e-12);
+  }
   for (Index c = 0; c < phi.cols(); ++c) {
     EXPECT_NEAR(design.dot(c, r), phi.col(c).dot(r), 1e-12) << c;
     EXPECT_NEAR(design.squared_norm(c), phi.col(c).squaredNorm(), 1e-12) << c;
@@ -72,6 +78,41 @@ TEST(GatedDesign, EqualsTheMaterialisedLift) {
         expect_equals(GatedDesign<SparseColumns<double>>(sparse, gates, rho, 2), phi);
         expect_equals(GatedDesign<DenseColumns<double>>(dense, gates, rho), phi);
       }
+}
+
+// Experts on the lifted design and on its matrix: one problem, one solution.
+TEST(GatedDesign, TheSVMOnItIsTheSVMOnTheMatrix) {
+  Random random(5);
+  const Index n = 300, k = 12, n_experts = 4;
+  const Matrix<double> s = test_support::sparsified(random_matrix<double>(n, k, random), 0.5, random);
+  Matrix<double> g = Matrix<double>::Zero(n, n_experts);
+  Vector<double> signs(n);
+  for (Index i = 0; i < n; ++i) {
+    const Index e = random.below(n_experts);
+    g(i, e) = 0.7;
+    g(i, (e + 1) % n_experts) = 0.3;
+    signs[i] = s(i, e) + 0.5 * s(i, 0) + 0.3 * random.normal() > 0 ? 1 : -1;
+  }
+  const SparseRowMatrix<double> gates = g.sparseView();
+  const SparseMatrix<double> codes = s.sparseView(), phi = materialise(s, g, 1.5).sparseView();
+  const SparseColumns<double> columns(codes), lifted(phi);
+  const DenseColumns<double> dense(s);
+  const GatedDesign<SparseColumns<double>> gated(columns, gates, 1.5);
+  const GatedDesign<DenseColumns<double>> gated_dense(dense, gates, 1.5);
+  for (const L1SVMSolver solver :
+       {L1SVMSolver::coordinate_newton, L1SVMSolver::working_set, L1SVMSolver::proximal_newton})
+    for (const L1SVMLoss loss : {L1SVMLoss::squared_hinge, L1SVMLoss::logistic}) {
+      const L1SVMOptions options{
+          .C = 0.5, .tol = 1e-9, .loss = loss, .n_threads = 1, .solver = solver, .max_iter = 100000};
+      const L1SVMSolution on_matrix = l1_svm_binary(lifted, signs, options);
+      ASSERT_TRUE(on_matrix.convergence);
+      for (const L1SVMSolution& on_lift :
+           {l1_svm_binary(gated, signs, options), l1_svm_binary(gated_dense, signs, options)}) {
+        ASSERT_TRUE(on_lift.convergence);
+        EXPECT_NEAR(on_lift.convergence.objective / on_matrix.convergence.objective, 1, 2e-9);
+        EXPECT_NEAR((phi * (on_lift.coef - on_matrix.coef)).norm(), 0, 1e-2);
+      }
+    }
 }
 
 TEST(GatedDesign, RejectsBadInput) {

@@ -145,6 +145,8 @@ class L1SVM {
                                    const std::vector<int>& classes, const Vector<double>& costs) const {
     const Index n_problems = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
     std::vector<L1SVMSolution> solutions(static_cast<std::size_t>(n_problems));
+    const auto columns = detail::margin_columns(design, options_);
+    const auto sample = detail::row_sample(columns, options_);
     std::atomic<bool> stop{false};
     detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
       const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
@@ -160,7 +162,7 @@ class L1SVM {
           return !stop;
         };
       solutions[static_cast<std::size_t>(block.id)] =
-          detail::solve_l1_svm_signs(design, signs, costs, options_, {}, settings);
+          detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options_, {}, settings);
     });
     return solutions;
   }

@@ -6,16 +6,17 @@
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
-#include <sparse_experts/losses/logistic.hpp>
-#include <sparse_experts/losses/squared_hinge.hpp>
-#include <sparse_experts/solvers/bias_column.hpp>
-#include <sparse_experts/solvers/column_step.hpp>
+#include <sparse_experts/losses/margin_loss.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
-#include <sparse_experts/solvers/gram_step.hpp>
+#include <sparse_experts/solvers/margin_columns.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 #include <sparse_experts/solvers/proximal_newton.hpp>
+#include <sparse_experts/solvers/row_sample.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <utility>
 
 namespace sparse_experts {
@@ -30,75 +31,115 @@ struct L1SVMSolution {
 namespace detail {
 
 /// One side carries no weight and b is free: w = 0 and a large enough b have no loss.
-template <MarginLoss Loss, Design D>
-L1SVMSolution one_sided_solution(const MarginProblem<D>& problem, double sign, double tol) {
+inline L1SVMSolution one_sided_solution(const MarginProblem& problem, double sign, double tol) {
   // The logistic loss only tends to zero: at 37 it is below the rounding of 1.
   L1SVMSolution solution;
-  solution.coef.setZero(problem.design.cols());
-  solution.intercept = sign * (Loss::max_slope > 1 ? 1 : 37);
+  solution.coef.setZero(problem.x.cols());
+  solution.intercept = sign * (problem.loss == L1SVMLoss::squared_hinge ? 1 : 37);
   const Vector<double> f = Vector<double>::Constant(problem.y.size(), solution.intercept);
-  solution.convergence = {Status::converged, 0, tol, loss_sum<Loss>(problem.y, problem.c, f), 0};
+  solution.convergence = {Status::converged, 0, tol, loss_sum(problem, f), 0};
   return solution;
 }
 
-template <MarginLoss Loss, Design D>
-L1SVMSolution solve_margin_problem(const MarginProblem<D>& problem, const L1SVMOptions& options,
-                                   const L1SVMSolution& warm_start, const MarginSettings& settings) {
+/// The variant that `automatic` stands for. A Gram costs p^2 a violator: for few columns, or dense ones, it
+/// is the cheaper model.
+inline L1SVMSolver chosen_solver(const MarginColumns& x, L1SVMSolver solver) {
+  if (solver != L1SVMSolver::automatic) return solver;
+  return x.cols() <= (x.dense() ? 4000 : 1000) ? L1SVMSolver::proximal_newton : L1SVMSolver::working_set;
+}
+
+/// A start close to the solution, from a sample of the rows whose costs are raised to the same total. The
+/// sample's own solution is not wanted to the last digit: its steps end when one gains less than a
+/// thousandth.
+inline void start_from_sample(const MarginProblem& problem, L1SVMSolver solver, MarginState& state) {
+  const RowSample& rows = *problem.sample;
+  MarginProblem part{rows,         rows.take(problem.y), rows.take(problem.c), problem.free_intercept,
+                     problem.loss, problem.n_threads};
+  const double total = part.c.sum();
+  if (!(total > 0)) return;
+  part.c *= problem.c.sum() / total;
+  // A rare class says nothing in few samples.
+  double fewest = static_cast<double>(rows.rows());
+  for (const double side : {1.0, -1.0})
+    fewest = std::min(fewest, static_cast<double>((part.y.array() == side && part.c.array() > 0).count()));
+  if (fewest < 20) return;
+  double before = std::numeric_limits<double>::infinity();
+  MarginSettings settings{0, 15, [&](const Convergence& now) {
+                            const bool worth = now.objective < 0.999 * before;
+                            before = now.objective;
+                            return worth;
+                          }};
+  if (solver == L1SVMSolver::coordinate_newton)
+    CoordinateNewton(part, state).solve(settings);
+  else
+    ProximalNewton(part, state, solver == L1SVMSolver::proximal_newton).solve(settings);
+}
+
+inline L1SVMSolution solve_margin_problem(const MarginProblem& problem, L1SVMSolver solver,
+                                          const L1SVMSolution& warm_start, const MarginSettings& settings) {
   if (problem.free_intercept) {
     double plus = 0, minus = 0;
     for (Index i = 0; i < problem.y.size(); ++i) (problem.y[i] > 0 ? plus : minus) += problem.c[i];
-    if (plus == 0 || minus == 0) return one_sided_solution<Loss>(problem, minus == 0 ? 1 : -1, settings.tol);
+    if (plus == 0 || minus == 0) return one_sided_solution(problem, minus == 0 ? 1 : -1, settings.tol);
   }
   MarginState state;
-  state.coef = warm_start.coef.size() > 0 ? warm_start.coef : Vector<double>::Zero(problem.design.cols());
+  state.coef = warm_start.coef.size() > 0 ? warm_start.coef : Vector<double>::Zero(problem.x.cols());
   state.intercept = problem.free_intercept ? warm_start.intercept : 0;
-  ColumnReader<D> reader(problem.design);
   L1SVMSolution solution;
-  // A Gram costs p^2 a violator: for few columns, or dense ones, it is the cheaper model.
-  L1SVMSolver solver = options.solver;
-  if (solver == L1SVMSolver::automatic)
-    solver = problem.design.cols() <= (DenseDesign<D> ? 4000 : 1000) ? L1SVMSolver::proximal_newton
-                                                                     : L1SVMSolver::working_set;
+  solver = chosen_solver(problem.x, solver);
+  if (warm_start.coef.size() == 0 && problem.sample) start_from_sample(problem, solver, state);
   if (solver == L1SVMSolver::coordinate_newton)
-    solution.convergence = CoordinateNewton<Loss, D>(problem, reader, state).solve(settings);
-  else if (solver == L1SVMSolver::working_set)
-    solution.convergence = ProximalNewton<Loss, D, ColumnStep>(problem, reader, state).solve(settings);
+    solution.convergence = CoordinateNewton(problem, state).solve(settings);
   else
     solution.convergence =
-        ProximalNewton<Loss, D, GramStep<double, D>>(problem, reader, state).solve(settings);
+        ProximalNewton(problem, state, solver == L1SVMSolver::proximal_newton).solve(settings);
   solution.coef = std::move(state.coef);
   solution.intercept = state.intercept;
   return solution;
 }
 
+/// Columns of a design as the options ask for them: with a constant one where the bias is penalised. One
+/// object serves all classes.
 template <Design D>
-L1SVMSolution dispatch_loss(const MarginProblem<D>& problem, const L1SVMOptions& options,
-                            const L1SVMSolution& warm_start, const MarginSettings& settings) {
-  if (options.loss == L1SVMLoss::logistic)
-    return solve_margin_problem<Logistic>(problem, options, warm_start, settings);
-  return solve_margin_problem<SquaredHinge>(problem, options, warm_start, settings);
+DesignColumns<D> margin_columns(const D& design, const L1SVMOptions& options) {
+  return DesignColumns<D>(
+      design, options.n_threads,
+      options.fit_intercept && options.penalize_intercept ? options.intercept_scaling : 0);
+}
+
+/// A sample of the rows that serves all classes, where the Gram of all rows is the largest part of the cost;
+/// else nothing.
+inline std::unique_ptr<RowSample> row_sample(const MarginColumns& x, const L1SVMOptions& options) {
+  constexpr Index stride = 8;
+  if (chosen_solver(x, options.solver) != L1SVMSolver::proximal_newton || x.rows() < 8000 ||
+      ViolatorGram::sums_pairs(x.share()))
+    return nullptr;
+  return std::make_unique<RowSample>(x, stride, options.n_threads);
 }
 
 /// The binary problem without checks; `costs` are C times the weights of the samples.
-template <Design D>
-L1SVMSolution solve_l1_svm_signs(const D& design, Vector<double> signs, Vector<double> costs,
-                                 const L1SVMOptions& options, const L1SVMSolution& warm_start,
-                                 const MarginSettings& settings) {
-  if (!options.fit_intercept || !options.penalize_intercept)
-    return dispatch_loss(MarginProblem<D>{design, std::move(signs), std::move(costs), options.fit_intercept},
-                         options, warm_start, settings);
+inline L1SVMSolution solve_l1_svm_signs(const MarginColumns& columns, const RowSample* sample,
+                                        Vector<double> signs, Vector<double> costs,
+                                        const L1SVMOptions& options, const L1SVMSolution& warm_start,
+                                        const MarginSettings& settings) {
+  const bool bias_column = options.fit_intercept && options.penalize_intercept;
+  const MarginProblem problem{columns,
+                              std::move(signs),
+                              std::move(costs),
+                              options.fit_intercept && !bias_column,
+                              options.loss,
+                              options.n_threads,
+                              sample};
+  if (!bias_column) return solve_margin_problem(problem, options.solver, warm_start, settings);
   const double scaling = options.intercept_scaling;
-  const BiasColumn<D> extended(design, static_cast<typename D::Scalar>(scaling));
   L1SVMSolution start;
   if (warm_start.coef.size() > 0) {
-    start.coef.resize(design.cols() + 1);
+    start.coef.resize(columns.cols());
     start.coef << warm_start.coef, warm_start.intercept / scaling;
   }
-  L1SVMSolution solution =
-      dispatch_loss(MarginProblem<BiasColumn<D>>{extended, std::move(signs), std::move(costs), false},
-                    options, start, settings);
-  solution.intercept = scaling * solution.coef[design.cols()];
-  solution.coef.conservativeResize(design.cols());
+  L1SVMSolution solution = solve_margin_problem(problem, options.solver, start, settings);
+  solution.intercept = scaling * solution.coef[columns.cols() - 1];
+  solution.coef.conservativeResize(columns.cols() - 1);
   return solution;
 }
 
@@ -133,7 +174,10 @@ L1SVMSolution l1_svm_binary(const D& design, const Vector<double>& signs, const 
     settings.on_iteration = [&](const Convergence& now) {
       return options.on_progress({"l1_svm", now.n_iter, now.value, now.tolerance, now.objective});
     };
-  return detail::solve_l1_svm_signs(design, signs, std::move(costs), options, warm_start, settings);
+  const auto columns = detail::margin_columns(design, options);
+  const auto sample = warm_start.coef.size() > 0 ? nullptr : detail::row_sample(columns, options);
+  return detail::solve_l1_svm_signs(columns, sample.get(), signs, std::move(costs), options, warm_start,
+                                    settings);
 }
 
 }  // namespace sparse_experts

@@ -4,6 +4,7 @@
 #include <sparse_experts/core/progress.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/losses/margin_loss.hpp>
 
 #include <map>
 #include <string>
@@ -16,12 +17,6 @@ enum class L1SVMSolver {
   coordinate_newton,  ///< coordinate descent Newton with line search and shrinking: the baseline
   working_set,        ///< proximal Newton on packed columns of a working set: sparse data, many features
   proximal_newton     ///< proximal Newton on the Gram of the margin violators: dense data, moderate p
-};
-
-/// Loss of the margin z = y f.
-enum class L1SVMLoss {
-  squared_hinge,  ///< max(0, 1 - z)^2
-  logistic        ///< log(1 + exp(-z))
 };
 
 /// Weights of the classes; they multiply the weights of their samples.

@@ -124,6 +124,7 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
 
   detail::with_columns(x, [&](const auto& design) {
     detail::check_finite(design.matrix(), "X");
+    const auto columns = detail::margin_columns(design, fit);
     detail::parallel_blocks(
         static_cast<Index>(n_problems), 1, options.n_threads, [&](const detail::Block& block) {
           const auto c = static_cast<std::size_t>(block.id);
@@ -132,8 +133,8 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
           L1SVMSolution solution;
           for (Index k = 0; k < n_points; ++k) {
             const auto at = static_cast<std::size_t>(k);
-            solution = detail::solve_l1_svm_signs(design, signs, path.Cs[at] * weights, fit, solution,
-                                                  {fit.tol, fit.max_iter, {}});
+            solution = detail::solve_l1_svm_signs(columns, nullptr, signs, path.Cs[at] * weights, fit,
+                                                  solution, {fit.tol, fit.max_iter, {}});
             path.coefs[c].startVec(k);
             for (Index j = 0; j < solution.coef.size(); ++j)
               if (solution.coef[j] != 0)

@@ -8,7 +8,6 @@
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
-#include <sparse_experts/losses/squared_hinge.hpp>
 #include <sparse_experts/model/policies.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 
@@ -44,6 +43,7 @@ class L1SVMExpert {
     options.tol = options_.tol;
     options.solver = options_.solver;
     options.max_iter = options_.max_iter;
+    options.n_threads = context.n_threads;
     detail::check_l1_svm_options(options);
     const std::vector<int> classes = detail::distinct_labels(targets.classes);
     const Vector<double> costs =
@@ -52,6 +52,8 @@ class L1SVMExpert {
     Matrix<Scalar> coef(design.cols(), q);
     Vector<Scalar> intercept(q);
     std::vector<Convergence> certificates(static_cast<std::size_t>(q));
+    const auto columns = detail::margin_columns(design, options);
+    const auto sample = detail::row_sample(columns, options);
     std::atomic<bool> stop{false};
     detail::parallel_blocks(q, 1, context.n_threads, [&](const detail::Block& block) {
       const int positive = classes[static_cast<std::size_t>(q == 1 ? 1 : block.id)];
@@ -66,7 +68,8 @@ class L1SVMExpert {
             stop = true;
           return !stop;
         };
-      const L1SVMSolution solution = solve(design, signs, costs, options, settings);
+      const L1SVMSolution solution =
+          detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options, {}, settings);
       coef.col(block.id) = solution.coef.template cast<Scalar>();
       intercept[block.id] = static_cast<Scalar>(solution.intercept);
       certificates[static_cast<std::size_t>(block.id)] = solution.convergence;
@@ -80,21 +83,6 @@ class L1SVMExpert {
   const Vector<Scalar>& intercept() const { return intercept_; }  ///< q
 
  private:
-  // One class. Called below the front door of L1SVM: one loss and one kind of bias are compiled, not four
-  // pairs.
-  template <Design D>
-  static L1SVMSolution solve(const D& design, const Vector<double>& signs, const Vector<double>& costs,
-                             L1SVMOptions options, const detail::MarginSettings& settings) {
-    const detail::MarginProblem<D> problem{design, signs, costs, true};
-    L1SVMSolution solution = detail::solve_margin_problem<SquaredHinge>(problem, options, {}, settings);
-    if (solution.convergence.status != Status::stalled || options.solver != L1SVMSolver::automatic)
-      return solution;
-    // The slowest variant is the most patient one.
-    options.solver = L1SVMSolver::coordinate_newton;
-    L1SVMSolution patient = detail::solve_margin_problem<SquaredHinge>(problem, options, solution, settings);
-    return patient.convergence.value < solution.convergence.value ? patient : solution;
-  }
-
   L1SVMExpertOptions options_;
   Matrix<Scalar> coef_;
   Vector<Scalar> intercept_;

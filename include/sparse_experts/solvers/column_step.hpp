@@ -2,8 +2,8 @@
 #pragma once
 
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/margin_columns.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
-#include <sparse_experts/solvers/packed_columns.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -24,18 +24,17 @@ class ColumnStep {
  public:
   static constexpr std::size_t first_columns = 200;
 
-  template <class Columns>
-  explicit ColumnStep(const Columns&) {}
+  explicit ColumnStep(const MarginColumns& x) : columns_(x) {}
 
-  template <class Columns>
-  Vector<double> minimise(const Columns& columns, const NewtonModel& model, const std::vector<Index>& slots) {
-    cut(columns, model, slots);
-    const auto m = static_cast<Index>(slots.size());
+  /// The new weights of the working set.
+  Vector<double> minimise(const NewtonModel& model) {
+    cut(model);
+    const auto m = static_cast<Index>(model.columns.size());
     x_ = model.start.cwiseProduct(norm_);
     slope_ = model.slope.cwiseQuotient(norm_);
     bias_sum_ = 0;
     residual_.setZero(n_cut_);
-    all_.resize(slots.size());
+    all_.resize(model.columns.size());
     for (std::size_t k = 0; k < all_.size(); ++k) all_[k] = static_cast<Index>(k);
     double stale = std::numeric_limits<double>::infinity();
     for (Index sweep = 0; sweep < max_sweeps;) {
@@ -46,21 +45,20 @@ class ColumnStep {
       for (Index j = 0; j < m; ++j)
         if (x_[j] != 0) support_.push_back(j);
       Index inner = 0;
-      for (; inner < 10 && sweep < max_sweeps; ++inner, ++sweep)
+      for (; inner < patience && sweep < max_sweeps; ++inner, ++sweep)
         if (sweep_over(support_) <= 0.3 * std::max(violation, model.tol)) break;
       // Coordinates crawl: conjugate gradients on the support see all of them at once.
-      if (inner == 10 || violation > 0.5 * stale) jump(std::max<Index>(5, std::min<Index>(m, 20)));
+      if (inner == patience || violation > 0.5 * stale) jump(10);
       stale = violation;
     }
     return x_.cwiseQuotient(norm_);
   }
 
  private:
-  static constexpr Index max_sweeps = 200;
+  static constexpr Index max_sweeps = 200, patience = 20;
 
   // Cuts the columns down to the rows that count.
-  template <class Columns>
-  void cut(const Columns& columns, const NewtonModel& model, const std::vector<Index>& slots) {
+  void cut(const NewtonModel& model) {
     const Index n = model.curvature.size();
     unit_ = model.curvature.maxCoeff();
     position_.resize(static_cast<std::size_t>(n));
@@ -73,7 +71,7 @@ class ColumnStep {
       position_[static_cast<std::size_t>(i)] = share > 0 ? static_cast<std::int32_t>(n_cut_++) : -1;
       bias_curvature_ += share;
     }
-    const auto m = static_cast<Index>(slots.size());
+    const auto m = static_cast<Index>(model.columns.size());
     rows_.clear();
     values_.clear();
     begin_.assign(1, 0);
@@ -81,10 +79,10 @@ class ColumnStep {
     curvature_.resize(m);
     bias_.setZero(m);
     for (Index k = 0; k < m; ++k) {
-      const Index slot = slots[static_cast<std::size_t>(k)];
-      const double norm = columns.norm(slot) > 0 ? columns.norm(slot) : 1;
+      const Index column = model.columns[static_cast<std::size_t>(k)];
+      const double norm = columns_.norm(column) > 0 ? columns_.norm(column) : 1;
       double square = 0, bias = 0;
-      columns.run(slot).for_each([&](Index i, double x) {
+      columns_.run(column).for_each([&](Index i, double x) {
         const std::int32_t at = position_[static_cast<std::size_t>(i)];
         if (at < 0 || x == 0) return;
         const double root = root_[static_cast<std::size_t>(i)], value = x / norm * root;
@@ -131,9 +129,12 @@ class ColumnStep {
     const double q = slope_at(j);
     const double violation =
         old == 0 ? std::max(0.0, std::abs(q) - lambda) : std::abs(q + (old > 0 ? lambda : -lambda));
-    if (violation == 0 || !(h > 1e-14 * unit_)) return 0;
+    // No two rows that count differ here: the penalty alone pulls the weight to zero.
+    const bool flat = !(h > 1e-14 * unit_);
+    if (violation == 0 || (flat && (old == 0 || std::abs(q) >= lambda))) return 0;
     const double target = h * old - q;
-    const double next = target > lambda    ? (target - lambda) / h
+    const double next = flat               ? 0
+                        : target > lambda  ? (target - lambda) / h
                         : target < -lambda ? (target + lambda) / h
                                            : 0;
     const double move = next - old;
@@ -208,6 +209,7 @@ class ColumnStep {
     }
   }
 
+  const MarginColumns& columns_;
   double unit_ = 1, bias_curvature_ = 0, bias_sum_ = 0;
   Index n_cut_ = 0;
   Vector<double> norm_, curvature_, bias_, x_, slope_, residual_, product_;

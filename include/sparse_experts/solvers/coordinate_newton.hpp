@@ -4,6 +4,7 @@
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/margin_dual.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 
 #include <algorithm>
@@ -21,26 +22,26 @@
 /// Ref: Yuan, Chang, Hsieh, Lin, JMLR 11 (2010), algorithm 3 and section 5; Yuan, Ho, Lin, JMLR 13 (2012).
 namespace sparse_experts::detail {
 
-template <MarginLoss Loss, Design D>
 class CoordinateNewton {
  public:
-  CoordinateNewton(const MarginProblem<D>& problem, ColumnReader<D>& reader, MarginState& state)
-      : problem_(problem), reader_(reader), state_(state), random_(0) {}
+  CoordinateNewton(const MarginProblem& problem, MarginState& state)
+      : problem_(problem), state_(state), random_(0) {}
 
   /// One exact visit of each given column, in the order given.
   void visit(const std::vector<Index>& columns) {
     for (const Index j : columns) {
-      const auto [slope, curvature] = derivatives(j);
-      step(j, slope, curvature);
+      const ColumnRun run = problem_.x.visit(j, scratch_);
+      const auto [slope, curvature] = derivatives(run);
+      step(j, run, slope, curvature);
     }
   }
 
   Convergence solve(const MarginSettings& settings) {
-    for (Index j = 0; j < reader_.cols(); ++j)
-      if (problem_.design.squared_norm(j) > 0) active_.push_back(j);
+    for (Index j = 0; j < problem_.x.cols(); ++j)
+      if (problem_.x.norm(j) > 0) active_.push_back(j);
     all_ = active_;
     double best_dual = -std::numeric_limits<double>::infinity();
-    Convergence result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
+    Convergence result = certify(problem_, state_, settings.tol, best_dual, correlations_);
     double target = std::numeric_limits<double>::infinity();
     int calm = 0;  // certificates in a row without progress
     double last_objective = result.objective;
@@ -49,14 +50,14 @@ class CoordinateNewton {
       const double violation = sweep();
       if (sweep_count == 1) target = 0.1 * violation;
       if (problem_.free_intercept) {
-        const double shift = best_shift<Loss>(problem_.y, problem_.c, state_.f);
+        const double shift = best_shift(problem_, state_.f);
         state_.intercept += shift;
         state_.f.array() += shift;
       }
       // The certificate costs a sweep: it is taken when the sweeps have become ten times calmer, or now and
       // then.
       if (violation > target && sweep_count % 20 != 0 && sweep_count < settings.max_iter) continue;
-      result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
+      result = certify(problem_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = sweep_count;
       if (settings.on_iteration && !settings.on_iteration(result)) {
         result.status = Status::stopped;
@@ -85,7 +86,8 @@ class CoordinateNewton {
       std::swap(active_[s],
                 active_[s + static_cast<std::size_t>(random_.below(static_cast<Index>(size - s)))]);
       const Index j = active_[s];
-      const auto [slope, curvature] = derivatives(j);
+      const ColumnRun run = problem_.x.visit(j, scratch_);
+      const auto [slope, curvature] = derivatives(run);
       const double w = state_.coef[j];
       double violation = 0;
       if (w == 0) {
@@ -99,27 +101,42 @@ class CoordinateNewton {
       }
       sum += violation;
       largest = std::max(largest, violation);
-      step(j, slope, curvature);
+      step(j, run, slope, curvature);
     }
     active_.resize(size);
     slack_ = largest / static_cast<double>(problem_.y.size());
     return sum;
   }
 
-  std::pair<double, double> derivatives(Index j) {
+  std::pair<double, double> derivatives(const ColumnRun& run) const {
     double slope = 0, curvature = 0;
-    reader_.for_each(j, [&](Index i, double x) {
-      const double y = problem_.y[i], c = problem_.c[i], z = y * state_.f[i];
-      slope -= c * y * x * Loss::slope(z);
-      curvature += c * x * x * Loss::curvature(z);
+    with_loss(problem_.loss, [&](auto loss) {
+      run.for_each([&](Index i, double x) {
+        const double y = problem_.y[i], c = problem_.c[i], z = y * state_.f[i];
+        slope -= c * y * x * loss.slope(z);
+        curvature += c * x * x * loss.curvature(z);
+      });
     });
     return {slope, curvature};
   }
 
-  void step(Index j, double slope, double curvature) {
+  // What w_j + d adds to the loss.
+  double loss_change(const ColumnRun& run, double d) const {
+    double change = 0;
+    with_loss(problem_.loss, [&](auto loss) {
+      run.for_each([&](Index i, double x) {
+        const double y = problem_.y[i], z = y * state_.f[i];
+        change += problem_.c[i] * (loss.value(z + y * d * x) - loss.value(z));
+      });
+    });
+    return change;
+  }
+
+  void step(Index j, const ColumnRun& run, double slope, double curvature) {
     const double w = state_.coef[j];
     double h = curvature;
-    if (!(h > 0)) h = 1e-12 * Loss::max_curvature * problem_.c.maxCoeff() * problem_.design.squared_norm(j);
+    const double norm = problem_.x.norm(j);
+    if (!(h > 0)) h = 1e-12 * problem_.c.maxCoeff() * norm * norm;
     if (!(h > 0)) return;
     double d = 0;
     if (slope + 1 <= h * w)
@@ -131,23 +148,19 @@ class CoordinateNewton {
     if (d == 0) return;
     const double promise = slope * d + std::abs(w + d) - std::abs(w);
     for (int halving = 0; halving < 60; ++halving, d /= 2) {
-      double change = std::abs(w + d) - std::abs(w);
-      reader_.for_each(j, [&](Index i, double x) {
-        const double y = problem_.y[i], z = y * state_.f[i];
-        change += problem_.c[i] * (Loss::value(z + y * d * x) - Loss::value(z));
-      });
+      const double change = std::abs(w + d) - std::abs(w) + loss_change(run, d);
       if (change <= 0.01 * std::ldexp(promise, -halving)) {
         state_.coef[j] = w + d;
-        reader_.axpy(j, d, state_.f);
+        run.axpy(d, state_.f.data());
         return;
       }
     }
   }
 
-  const MarginProblem<D>& problem_;
-  ColumnReader<D>& reader_;
+  const MarginProblem& problem_;
   MarginState& state_;
   Random random_;
+  ColumnCopy scratch_;
   Vector<double> correlations_;
   std::vector<Index> active_, all_;
   double slack_ = std::numeric_limits<double>::infinity();

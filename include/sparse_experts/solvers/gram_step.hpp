@@ -2,52 +2,108 @@
 #pragma once
 
 #include <sparse_experts/core/types.hpp>
-#include <sparse_experts/solvers/gram_model.hpp>
+#include <sparse_experts/solvers/gram_descent.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
-#include <sparse_experts/solvers/packed_columns.hpp>
+#include <sparse_experts/solvers/support_newton.hpp>
 #include <sparse_experts/solvers/violator_gram.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace sparse_experts::detail {
 
-/// Minimises the model of a proximal Newton step on the Gram of the violators, in columns of norm 1.
-template <class Real, Design D>
+/// Minimises the model of a proximal Newton step on the Gram of the violators, in columns of norm 1: sweeps
+/// of coordinate descent find the support, Newton steps solve on it.
 class GramStep {
  public:
   static constexpr std::size_t first_columns = 1000;
 
-  explicit GramStep(const PackedColumns<D>& columns) : gram_(columns) {}
+  GramStep(const MarginColumns& x, int n_threads)
+      : x_(x), gram_(x, n_threads), slot_of_(static_cast<std::size_t>(x.cols()), 0) {}
 
-  /// The new weights of the working set (slots).
-  Vector<double> minimise(const PackedColumns<D>& columns, const NewtonModel& model,
-                          const std::vector<Index>& slots) {
+  /// The new weights of the working set.
+  Vector<double> minimise(const NewtonModel& model) {
+    take_columns(model.columns);
     gram_.update(model.curvature);
-    const auto m = static_cast<Index>(slots.size());
-    Vector<double> scale(m), bias(m);
-    const Index constant = gram_.size();
-    const double bias_curvature = gram_(constant, constant);
+    const auto m = static_cast<Index>(model.columns.size());
+    const double bias_curvature = gram_(0, 0);
+    const bool bias = model.free_intercept && bias_curvature > 0;
+    slots_.resize(model.columns.size());
+    Vector<double> scale(m), cross(m);
     for (Index a = 0; a < m; ++a) {
-      const Index slot = slots[static_cast<std::size_t>(a)];
-      scale[a] = columns.norm(slot) > 0 ? 1 / columns.norm(slot) : 0;
-      bias[a] = model.free_intercept && bias_curvature > 0 ? gram_(constant, slot) : 0;
+      const Index j = model.columns[static_cast<std::size_t>(a)],
+                  slot = slot_of_[static_cast<std::size_t>(j)];
+      slots_[static_cast<std::size_t>(a)] = slot;
+      scale[a] = x_.norm(j) > 0 ? 1 / x_.norm(j) : 0;
+      cross[a] = bias ? gram_(0, slot) : 0;
     }
-    Matrix<double> part(m, m);
+    program_.gram.resize(m, m);
     for (Index a = 0; a < m; ++a)
-      for (Index b = a; b < m; ++b) {
-        double h = gram_(slots[static_cast<std::size_t>(b)], slots[static_cast<std::size_t>(a)]);
-        if (bias[a] != 0) h -= bias[a] * bias[b] / bias_curvature;
-        part(a, b) = part(b, a) = h;
+      for (Index b = 0; b <= a; ++b) {
+        double h = gram_(slots_[static_cast<std::size_t>(a)], slots_[static_cast<std::size_t>(b)]);
+        if (bias) h -= cross[a] * cross[b] / bias_curvature;
+        program_.gram(a, b) = program_.gram(b, a) = h;
       }
-    const Vector<double> slope = model.slope.cwiseProduct(scale);
-    Vector<double> start = model.start.cwiseQuotient(scale);
-    GramModel solver(part, slope, scale, start);
-    solver.minimise(model.tol, 1000);
-    return solver.x().cwiseProduct(scale);
+    program_.w.resize(m);
+    program_.l1 = scale;
+    program_.l2.setZero(m);
+    program_.gradient.resize(m);
+    const double flat = 1e-14 * program_.gram.diagonal().maxCoeff();
+    for (Index a = 0; a < m; ++a) {
+      program_.w[a] = scale[a] > 0 ? model.start[a] / scale[a] : 0;
+      program_.gradient[a] = -model.slope[a] * scale[a];
+      // No row that counts: the penalty alone pulls the weight to zero.
+      if (!(program_.gram(a, a) > flat)) program_.l1[a] = 1e300;
+    }
+    newton_.reset();
+    solve(model.tol, scale);
+    return program_.w.cwiseProduct(scale);
   }
 
  private:
-  ViolatorGram<Real, D> gram_;
+  void take_columns(const std::vector<Index>& columns) {
+    std::size_t fresh = 0;
+    for (const Index j : columns) fresh += slot_of_[static_cast<std::size_t>(j)] == 0;
+    if (fresh == 0) return;
+    // Columns of long ago would cost as much as those at work.
+    if (gram_.size() + static_cast<Index>(fresh) > static_cast<Index>(3 * columns.size())) {
+      for (const Index j : gram_.columns()) slot_of_[static_cast<std::size_t>(j)] = 0;
+      gram_.clear();
+    }
+    for (const Index j : columns) {
+      if (slot_of_[static_cast<std::size_t>(j)] != 0) continue;
+      gram_.append(j);
+      slot_of_[static_cast<std::size_t>(j)] = gram_.size();
+    }
+  }
+
+  void solve(double tol, const Vector<double>& scale) {
+    double last = -1;
+    int stuck = 0;
+    for (int round = 0; round < 100 && stuck < 5; ++round) {
+      // A Newton step pays once the support has nearly settled.
+      for (int k = 0; k < 20; ++k)
+        if (gram_sweep(program_) * 500 <= program_.size()) break;
+      newton_.minimise(program_, 200);
+      double worst = 0;
+      for (Index j = 0; j < program_.size(); ++j) {
+        const double w = program_.w[j], g = program_.gradient[j], l1 = program_.l1[j];
+        const double violation = w != 0 ? std::abs(g - std::copysign(l1, w)) : std::abs(g) - l1;
+        if (violation > 0) worst = std::max(worst, violation / scale[j]);
+      }
+      if (worst <= tol) break;
+      stuck = last >= 0 && worst >= 0.9 * last ? stuck + 1 : 0;
+      last = last < 0 ? worst : std::min(last, worst);
+    }
+  }
+
+  const MarginColumns& x_;
+  ViolatorGram gram_;
+  std::vector<Index> slot_of_;  // 0: not in the Gram
+  std::vector<Index> slots_;
+  GramProgram program_;
+  SupportNewton newton_;
 };
 
 }  // namespace sparse_experts::detail

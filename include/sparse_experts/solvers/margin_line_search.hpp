@@ -2,7 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/types.hpp>
-#include <sparse_experts/losses/squared_hinge.hpp>
+#include <sparse_experts/solvers/margin_problem.hpp>
 
 #include <cmath>
 
@@ -15,33 +15,33 @@ struct LinePoint {
   double slope = 0;  // its right derivative
 };
 
-template <MarginLoss Loss>
-LinePoint evaluate_line(double t, const Vector<double>& w, const Vector<double>& d, const Vector<double>& y,
-                        const Vector<double>& c, const Vector<double>& f, const Vector<double>& df) {
+inline LinePoint evaluate_line(const MarginProblem& problem, double t, const Vector<double>& w,
+                               const Vector<double>& d, const Vector<double>& f, const Vector<double>& df) {
   LinePoint point{t, 0, 0};
   for (Index j = 0; j < w.size(); ++j) {
     const double at = w[j] + t * d[j];
     point.value += std::abs(at);
     point.slope += at > 0 ? d[j] : at < 0 ? -d[j] : std::abs(d[j]);
   }
-  double value = 0, slope = 0;
-  for (Index i = 0; i < f.size(); ++i) {
-    const double z = y[i] * (f[i] + t * df[i]);
-    value += c[i] * Loss::value(z);
-    slope -= c[i] * y[i] * df[i] * Loss::slope(z);
-  }
-  point.value += value;
-  point.slope += slope;
+  with_loss(problem.loss, [&](auto loss) {
+    double value = 0, slope = 0;
+    for (Index i = 0; i < f.size(); ++i) {
+      const double y = problem.y[i], c = problem.c[i], z = y * (f[i] + t * df[i]);
+      value += c * loss.value(z);
+      slope -= c * y * df[i] * loss.slope(z);
+    }
+    point.value += value;
+    point.slope += slope;
+  });
   return point;
 }
 
 /// Step length in (0, 1]: 1 when the objective still falls there or has fallen by a quarter of `promise`
 /// (< 0), else the minimum of the convex function between, by regula falsi on its slope (Illinois rule).
-template <MarginLoss Loss>
-LinePoint search_line(double value_at_0, double promise, const Vector<double>& w, const Vector<double>& d,
-                      const Vector<double>& y, const Vector<double>& c, const Vector<double>& f,
-                      const Vector<double>& df) {
-  const auto at = [&](double t) { return evaluate_line<Loss>(t, w, d, y, c, f, df); };
+inline LinePoint search_line(const MarginProblem& problem, double value_at_0, double promise,
+                             const Vector<double>& w, const Vector<double>& d, const Vector<double>& f,
+                             const Vector<double>& df) {
+  const auto at = [&](double t) { return evaluate_line(problem, t, w, d, f, df); };
   const LinePoint one = at(1);
   if (one.slope <= 0 || one.value <= value_at_0 + 0.25 * promise) return one;
   LinePoint low = at(0), high = one, best = one;

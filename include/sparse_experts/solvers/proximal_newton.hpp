@@ -3,11 +3,13 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/column_step.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
+#include <sparse_experts/solvers/gram_step.hpp>
+#include <sparse_experts/solvers/margin_dual.hpp>
 #include <sparse_experts/solvers/margin_line_search.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
-#include <sparse_experts/solvers/packed_columns.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -18,31 +20,31 @@
 ///   min_{w, b} |w|_1 + sum_i c_i l(y_i f_i),  f = Xw + b,  X: n x p
 /// Each step minimises q'd + d'Hd / 2 + |w + d|_1 over the working set, H = X' diag(c_i l''(y_i f_i)) X (for
 /// the squared hinge only rows with y_i f_i < 1 count: the violators) with b eliminated, and searches the
-/// line. `Step` minimises the model: on the Gram of the violators or on their packed columns. Near the
-/// solution the violators and the support stand still, and for the squared hinge one more step is exact. Cost
-/// a step: one pass over X for the certificate, the model, one pass over the columns that moved. Ref: Lee,
-/// Sun, Saunders, SIAM J. Optim. 24 (2014); Yuan, Ho, Lin, JMLR 13 (2012).
+/// line. The model is minimised on the Gram of the violators or on their packed columns. Near the solution
+/// the violators and the support stand still, and for the squared hinge one more step is exact. The dual
+/// point of the model's minimum, its negative entries cut off, is offered to the certificate: it breaks
+/// constraints only by what those entries weigh. Cost a step: two passes over X, the model, one pass over the
+/// columns that moved. Ref: Lee, Sun, Saunders, SIAM J. Optim. 24 (2014); Yuan, Ho, Lin, JMLR 13 (2012).
 namespace sparse_experts::detail {
 
-template <MarginLoss Loss, Design D, class Step>
 class ProximalNewton {
  public:
-  ProximalNewton(const MarginProblem<D>& problem, ColumnReader<D>& reader, MarginState& state)
+  ProximalNewton(const MarginProblem& problem, MarginState& state, bool use_gram)
       : problem_(problem),
-        reader_(reader),
         state_(state),
-        columns_(reader),
-        step_(columns_),
-        polish_(problem, reader, state) {}
+        use_gram_(use_gram),
+        gram_step_(problem.x, problem.n_threads),
+        column_step_(problem.x),
+        polish_(problem, state) {}
 
   Convergence solve(const MarginSettings& settings) {
     double best_dual = -std::numeric_limits<double>::infinity();
-    Convergence result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
+    Convergence result = certify(problem_, state_, settings.tol, best_dual, correlations_);
     double last_objective = std::numeric_limits<double>::infinity();
     Index idle = 0;
     for (Index iteration = 1; iteration <= settings.max_iter && !result; ++iteration) {
       const double violation = choose_columns();
-      if (working_.empty()) {
+      if (model_.columns.empty()) {
         // All weights are zero and none is wanted: what is left of the gap is rounding.
         result.status = Status::stalled;
         return result;
@@ -51,7 +53,7 @@ class ProximalNewton {
       const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
       take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
-      result = certify<Loss>(problem_, reader_, state_, settings.tol, best_dual, correlations_);
+      result = certify(problem_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = iteration;
       if (settings.on_iteration && !settings.on_iteration(result)) {
         result.status = Status::stopped;
@@ -72,20 +74,22 @@ class ProximalNewton {
   // Working set: the support and the columns that violate most, at least as many as the support; returns the
   // largest violation. A column at zero violates by |x_j'(y a)| - 1, one in use by |x_j'(y a) - sign w_j|.
   double choose_columns() {
-    working_.clear();
+    std::vector<Index>& working = model_.columns;
+    working.clear();
     candidates_.clear();
     double largest = 0;
-    for (Index j = 0; j < reader_.cols(); ++j) {
+    for (Index j = 0; j < problem_.x.cols(); ++j) {
       const double w = state_.coef[j], v = correlations_[j];
       if (w != 0) {
-        working_.push_back(j);
+        working.push_back(j);
         largest = std::max(largest, std::abs(v - (w > 0 ? 1 : -1)));
       } else if (std::abs(v) > 1) {
         candidates_.push_back(j);
         largest = std::max(largest, std::abs(v) - 1);
       }
     }
-    const std::size_t room = std::max<std::size_t>(Step::first_columns, working_.size());
+    const std::size_t first = use_gram_ ? GramStep::first_columns : ColumnStep::first_columns;
+    const std::size_t room = std::max<std::size_t>(first, working.size());
     if (candidates_.size() > room) {
       std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(room),
                        candidates_.end(), [&](Index a, Index b) {
@@ -94,68 +98,62 @@ class ProximalNewton {
                        });
       candidates_.resize(room);
     }
-    working_.insert(working_.end(), candidates_.begin(), candidates_.end());
-    std::sort(working_.begin(), working_.end());
+    working.insert(working.end(), candidates_.begin(), candidates_.end());
+    std::sort(working.begin(), working.end());
     return largest;
   }
 
   void take_step(double violation, double accuracy, double objective) {
-    const Index n = problem_.y.size(), m = static_cast<Index>(working_.size());
-    slots_.resize(working_.size());
-    NewtonModel model;
-    model.slope.resize(m);
-    model.start.resize(m);
+    const Index n = problem_.y.size(), m = static_cast<Index>(model_.columns.size());
+    const auto column = [&](Index k) { return model_.columns[static_cast<std::size_t>(k)]; };
+    model_.slope.resize(m);
+    model_.start.resize(m);
     for (Index k = 0; k < m; ++k) {
-      const Index j = working_[static_cast<std::size_t>(k)];
-      slots_[static_cast<std::size_t>(k)] = columns_.slot(j);
-      model.slope[k] = -correlations_[j];
-      model.start[k] = state_.coef[j];
+      model_.slope[k] = -correlations_[column(k)];
+      model_.start[k] = state_.coef[column(k)];
     }
-    model.curvature.resize(n);
-    for (Index i = 0; i < n; ++i)
-      model.curvature[i] = problem_.c[i] * Loss::curvature(problem_.y[i] * state_.f[i]);
+    loss_curvature(problem_, state_.f, model_.curvature);
     // No violator at all: the model that counts every row leads back to where some are.
-    if (!(model.curvature.maxCoeff() > 0)) model.curvature = Loss::max_curvature * problem_.c;
-    model.free_intercept = problem_.free_intercept;
-    model.tol = accuracy * violation;
-    const Vector<double> target = step_.minimise(columns_, model, slots_);
+    if (!(model_.curvature.maxCoeff() > 0)) model_.curvature = 2 * problem_.c;
+    model_.free_intercept = problem_.free_intercept;
+    model_.tol = accuracy * violation;
+    const Vector<double> target = use_gram_ ? gram_step_.minimise(model_) : column_step_.minimise(model_);
 
-    const Vector<double> move = target - model.start;
+    const Vector<double> move = target - model_.start;
     df_.setZero(n);
     for (Index k = 0; k < m; ++k)
-      if (move[k] != 0) columns_.run(slots_[static_cast<std::size_t>(k)]).axpy(move[k], df_.data());
+      if (move[k] != 0) problem_.x.run(column(k)).axpy(move[k], df_.data());
     double shift = 0;
     if (problem_.free_intercept) {
-      const double total = model.curvature.sum();
-      if (total > 0) shift = -model.curvature.dot(df_) / total;
+      const double total = model_.curvature.sum();
+      if (total > 0) shift = -model_.curvature.dot(df_) / total;
       df_.array() += shift;
     }
     // What the model promises at the full step: d'q + d'Hd / 2 + |w + d|_1 - |w|_1.
-    const double promise = model.slope.dot(move) +
-                           0.5 * (model.curvature.array() * df_.array().square()).sum() +
-                           target.template lpNorm<1>() - model.start.template lpNorm<1>();
-    const LinePoint end =
-        search_line<Loss>(objective, promise, model.start, move, problem_.y, problem_.c, state_.f, df_);
+    const double promise = model_.slope.dot(move) +
+                           0.5 * (model_.curvature.array() * df_.array().square()).sum() +
+                           target.template lpNorm<1>() - model_.start.template lpNorm<1>();
+    const LinePoint end = search_line(problem_, objective, promise, model_.start, move, state_.f, df_);
     for (Index k = 0; k < m; ++k)
-      state_.coef[working_[static_cast<std::size_t>(k)]] =
-          end.t == 1 ? target[k] : model.start[k] + end.t * move[k];
+      state_.coef[column(k)] = end.t == 1 ? target[k] : model_.start[k] + end.t * move[k];
     state_.intercept += end.t * shift;
     // A short step means that few columns hold all others back (their rows leave or enter the violators on
     // the way): one exact visit of each sets them right.
     if (end.t < short_step) {
       state_.f += end.t * df_;
-      polish_.visit(working_);
+      polish_.visit(model_.columns);
     }
   }
 
-  const MarginProblem<D>& problem_;
-  ColumnReader<D>& reader_;
+  const MarginProblem& problem_;
   MarginState& state_;
-  PackedColumns<D> columns_;
-  Step step_;
-  CoordinateNewton<Loss, D> polish_;
+  bool use_gram_;
+  GramStep gram_step_;
+  ColumnStep column_step_;
+  CoordinateNewton polish_;
+  NewtonModel model_;
   Vector<double> correlations_, df_;
-  std::vector<Index> working_, candidates_, slots_;
+  std::vector<Index> candidates_;
 };
 
 }  // namespace sparse_experts::detail
