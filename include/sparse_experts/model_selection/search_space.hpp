@@ -119,14 +119,22 @@ inline std::vector<Candidate> default_representations(Index n, Index p, bool spa
     refine.dropout = dropout;
     refine.input_dropout = input_dropout;
   };
+  // Few atoms and few passes: for noisy labels, where the others learn the samples by heart.
+  const auto gentle = [&](Scaling scaling) {
+    RefineOptions& refine = add(scaling, EncoderKind::feed_forward, 64, 0.2, 1).representation.refine;
+    refine.dropout = 0.3;
+    refine.epochs = std::clamp<Index>(200000 / n, 4, 40);
+  };
   const Index large = n >= 30000 ? 1500 : (n >= 10000 ? 1000 : 500);
   if (sparse) {
     // On thousands of sparse features (text) atoms lose to the linear model, which stands beside them.
     if (p >= 2000) return all;
-    refined(Scaling::unit_norm, large / 2, 5e-3, 0.3, 0.2);
-    refined(Scaling::standardize, 200, 5e-3, 0.3, 0.2);
+    refined(Scaling::standardize, 200, 5e-3, 0.5, 0.2);
+    gentle(Scaling::unit_norm);
+    gentle(Scaling::standardize);
     return all;
   }
+  gentle(Scaling::standardize);
   if (p >= 32) {
     refined(Scaling::center_unit_norm, large, 5e-3, 0.5, 0.2);
     refined(Scaling::center_unit_norm, large, 1e-2, 0.3, 0.2);

@@ -91,7 +91,7 @@ class SparseExpertCV {
     constexpr bool sparse = detail::is_sparse<Rows>;
     trials_.clear();
     stopped_ = false;
-    round_ = 1;
+    round_ = drawn_ = 1;
     const bool has_second_round = 2 * labels.size() > 3 * options_.max_samples;
     auto splits = make_folds(labels, options_.max_samples);
 
@@ -131,6 +131,7 @@ class SparseExpertCV {
       for (const std::size_t i : order) enter(rows, labels, splits, space[i], last_best);
       // A search that was stopped before the end of this round keeps the result of round 1.
       if (!stopped_) {
+        drawn_ = 2;
         linear = std::move(last_linear);
         best = std::move(last_best);
       }
@@ -138,7 +139,7 @@ class SparseExpertCV {
     if (best.folds.empty() || !beats(best.trial, linear.trial, 1)) best = std::move(linear);
 
     // Round 3: C, round 4: experts, on the codes of the winner.
-    ++round_;
+    round_ = 3;
     if (options_.space.C.empty())
       move_C(best, 1);
     else
@@ -149,7 +150,7 @@ class SparseExpertCV {
         try_one(best.folds, candidate, std::chrono::steady_clock::now());
         if (beats(trials_.size() - 1, best.trial, 0)) best.trial = trials_.size() - 1;
       }
-    ++round_;
+    round_ = 4;
     const std::size_t without = best.trial;
     const Index k = best.folds.front().train_codes.cols();
     for (const ExpertChoice& experts : options_.space.experts.empty()
@@ -230,7 +231,7 @@ class SparseExpertCV {
         Candidate candidate = trials_[contest.trial].result.candidate;
         candidate.C *= step;
         if (std::any_of(trials_.begin(), trials_.end(), [&](const detail::SearchTrial& t) {
-              return t.result.round == round_ && t.result.candidate.name() == candidate.name();
+              return t.result.round >= drawn_ && t.result.candidate.name() == candidate.name();
             }))
           break;
         try_one(contest.folds, candidate, std::chrono::steady_clock::now());
@@ -253,7 +254,7 @@ class SparseExpertCV {
       fold.targets.classes[i] = static_cast<int>(detail::class_of(fold.classes, train_labels[i]));
     EncoderOptions representation = candidate.representation;
     // A comparison needs fewer passes than the final fit.
-    const Index enough = std::clamp<Index>(480000 / train_labels.size(), 10, 200);
+    const Index enough = std::clamp<Index>(240000 / train_labels.size(), 10, 200);
     if (representation.refine.epochs < 0 || representation.refine.epochs > enough)
       representation.refine.epochs = enough;
     Encoder<Scalar> encoder(representation);
@@ -327,7 +328,7 @@ class SparseExpertCV {
   std::vector<SearchResult> results_;
   std::vector<detail::SearchTrial> trials_;
   std::size_t chosen_ = 0;
-  Index round_ = 1;
+  Index round_ = 1, drawn_ = 1;  // the present round, and the one that drew the present samples
   bool stopped_ = false;
 };
 
