@@ -3,14 +3,18 @@
 // part.
 //   SPARSE_EXPERTS_DATA=<folder> accuracy --set usps --set letter      (sets: see data_sets.hpp)
 //   --fixed     skip the search and fit the documented fixed options of the set
-//   --small     the small model of docs/benchmarks.md (MNIST)
+//   --small     the small model of docs/benchmarks.md (MNIST)   --large  the large one
+//   --sparsify BYTES   then shrinks the model and prints the curve
+//   --splits N  stratified splits of digits      --seeds N  seeds of the other sets (mean and spread)
 #include "data_sets.hpp"
 #include <sparse_experts/linear/l1_svm.hpp>
+#include <sparse_experts/model/sparsify.hpp>
 #include <sparse_experts/model_selection/prediction_metrics.hpp>
 #include <sparse_experts/model_selection/sparse_expert_cv.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -29,22 +33,23 @@ double now() {
 struct Settings {
   std::vector<std::string> sets;
   std::string digits = "examples/data/digits.csv";
-  Index n_splits = 5;
+  Index n_splits = 5, n_seeds = 1, max_bytes = 0;
   std::uint64_t seed = 0;
-  bool fixed = false, small = false;
+  bool fixed = false, small = false, large = false;
+  int threads = 0;
 };
 
 // Options for --fixed, found by searches on the training parts.
-Model::Options fixed_options(const std::string& set, bool small) {
+Model::Options fixed_options(const std::string& set, bool small, bool large) {
   Model::Options options;
   auto& code = options.representation;
   options.clustering.n_clusters = 0;
   if (set == "mnist") {
     options.scaling = se::Scaling::center_unit_norm;
-    code.n_components = small ? 88 : 1000;
+    code.n_components = small ? 88 : (large ? 1500 : 1000);
     code.refine.dropout = small ? 0 : 0.5;
     code.refine.input_dropout = small ? 0 : 0.2;
-    code.refine.epochs = small ? 25 : 12;
+    code.refine.epochs = small ? 25 : (large ? 30 : 12);
     if (small) code.refine.rate = 1e-2;
     options.expert.tol = 1e-2;
   } else if (set == "letter" || set == "svmguide1") {
@@ -70,60 +75,90 @@ Model::Options fixed_options(const std::string& set, bool small) {
 }
 
 struct Row {
-  double accuracy = 0, linear = 0, seconds = 0, calibration_error = 0, predict_seconds = 0, p50 = 0, p99 = 0;
-  double zero_weights = 0, active = 0;
+  double accuracy = 0, linear = 0, alone = 0, seconds = 0, calibration_error = 0, predict_seconds = 0,
+         p50 = 0, p99 = 0, zero_weights = 0, active = 0;
   Index bytes = 0;
 };
 
-// Expected calibration error over 15 bins of confidence.
-double calibration_error(const Model& model, const se::Matrix<double>& proba, const se::LabelVector& truth) {
-  std::vector<double> gap(15, 0.0);
-  for (Index i = 0; i < proba.rows(); ++i) {
-    Index best = 0;
-    const double confidence = proba.row(i).maxCoeff(&best);
-    const auto bin = static_cast<std::size_t>(std::min(14.0, confidence * 15));
-    gap[bin] += confidence - (model.classes()[static_cast<std::size_t>(best)] == truth[i] ? 1 : 0);
-  }
-  double sum = 0;
-  for (const double g : gap) sum += std::abs(g);
-  return sum / static_cast<double>(proba.rows());
+// One linear L1-SVM, with the scaling and C that did best among the linear models of the search.
+template <class X>
+double linear_accuracy(const X& x, const se::LabelVector& y, const X& z, const se::LabelVector& truth,
+                       const std::vector<se::SearchResult>& tried) {
+  se::Candidate best;
+  best.scaling = se::detail::is_sparse<X> ? se::Scaling::unit_norm : se::Scaling::standardize;
+  double accuracy = -1;
+  for (const se::SearchResult& one : tried)
+    if (one.round == 1 && one.candidate.representation.kind == se::EncoderKind::identity &&
+        one.candidate.experts.n_clusters == 0 && one.accuracy > accuracy) {
+      best = one.candidate;
+      accuracy = one.accuracy;
+    }
+  se::Scaler<float> scaler(best.scaling);
+  scaler.fit(x);
+  se::L1SVM<float> linear({.C = best.C, .tol = 1e-2});
+  linear.fit(scaler.transform(x), y);
+  return linear.score(scaler.transform(z), truth);
 }
 
 template <class X>
 Row run(const std::string& set, const X& x, const se::LabelVector& y, const X& z,
         const se::LabelVector& truth, const Settings& settings) {
   Row row;
-  {
-    se::Scaler<float> scaler(se::detail::is_sparse<X> ? se::Scaling::none : se::Scaling::unit_norm);
-    scaler.fit(x);
-    const auto scaled = scaler.transform(x);
-    se::L1SVM<float> linear({.C = 1, .tol = 1e-2});
-    linear.fit(scaled, y);
-    row.linear = linear.score(scaler.transform(z), truth);
-  }
   double start = now();
   Model model;
-  if (settings.fixed || settings.small) {
-    Model::Options options = fixed_options(set, settings.small);
+  std::vector<se::SearchResult> tried;
+  if (settings.fixed || settings.small || settings.large) {
+    Model::Options options = fixed_options(set, settings.small, settings.large);
     options.seed = settings.seed;
+    options.n_threads = settings.threads;
     model = Model(options);
     model.fit(x, y);
   } else {
-    se::SparseExpertCV<float> search({.n_folds = 3, .seed = settings.seed});
+    se::SparseExpertCVOptions options{.n_folds = 3, .seed = settings.seed, .n_threads = settings.threads};
+    options.on_progress = [](const se::Progress& progress) {
+      std::fprintf(stderr, "candidate %ld: %.4f\n", static_cast<long>(progress.iteration),
+                   progress.objective);
+      return true;
+    };
+    se::SparseExpertCV<float> search(options);
     search.fit(x, y);
-    for (const se::SearchResult& one : search.results())
-      std::printf("  tried %-70s %.4f +- %.4f  %.1f s\n", one.candidate.name().c_str(), one.accuracy,
-                  one.deviation, one.seconds);
+    tried = search.results();
+    for (const se::SearchResult& one : tried)
+      std::printf("  round %ld %-75s %.4f +- %.4f  %.1f s\n", static_cast<long>(one.round),
+                  one.candidate.name().c_str(), one.accuracy, one.deviation, one.seconds);
     std::printf("  chose %s\n", search.best_result().candidate.name().c_str());
     model = search.best_model();
   }
   row.seconds = now() - start;
   std::printf("  %s\n", model.report().brief().c_str());
+  std::fflush(stdout);
+  if (settings.max_bytes > 0) {
+    const se::SizeCurve curve = se::sparsify(model, x, y, z, truth, {.max_bytes = settings.max_bytes});
+    for (const se::SizePoint& point : curve.points)
+      std::printf(
+          "  %8ld bytes  %4ld components  %6ld weights  C %-8.3g  training %.4f  test %.4f  gap %.1e\n",
+          static_cast<long>(point.bytes), static_cast<long>(point.n_components),
+          static_cast<long>(point.n_weights), point.C, point.train_score, point.held_out_score,
+          point.experts.value);
+  }
   start = now();
   const se::LabelVector guess = model.predict(z);
   row.predict_seconds = now() - start;
-  row.accuracy = se::accuracy(truth, guess);
-  row.calibration_error = calibration_error(model, model.predict_proba(z), truth);
+  row.accuracy = row.alone = se::accuracy(truth, guess);
+  std::printf("  test accuracy %.4f\n", row.accuracy);
+  std::fflush(stdout);
+  if (model.report().n_experts > 0) {
+    Model::Options options = model.options();
+    options.clustering.n_clusters = 0;
+    options.output.kind = se::Calibration::none;
+    Model alone(options);
+    alone.fit(x, y);
+    row.alone = alone.score(z, truth);
+  }
+  row.linear = linear_accuracy(x, y, z, truth, tried);
+  const se::LabelVector classes =
+      Eigen::Map<const se::LabelVector>(model.classes().data(), static_cast<Index>(model.classes().size()));
+  row.calibration_error = se::expected_calibration_error(truth, model.predict_proba(z), classes);
   row.zero_weights = model.report().zero_weights;
   row.active = model.report().mean_active;
   row.bytes = model.bytes();
@@ -156,49 +191,58 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--fixed")
       settings.fixed = true;
+    else if (argument == "--large")
+      settings.large = true;
     else if (argument == "--small")
       settings.small = true;
     else if (i + 1 < argc && argument == "--set")
       settings.sets.emplace_back(argv[++i]);
     else if (i + 1 < argc && argument == "--digits")
       settings.digits = argv[++i];
+    else if (i + 1 < argc && argument == "--threads")
+      settings.threads = std::atoi(argv[++i]);
     else if (i + 1 < argc && argument == "--splits")
       settings.n_splits = std::atol(argv[++i]);
+    else if (i + 1 < argc && argument == "--seeds")
+      settings.n_seeds = std::atol(argv[++i]);
+    else if (i + 1 < argc && argument == "--sparsify")
+      settings.max_bytes = std::atol(argv[++i]);
     else if (i + 1 < argc && argument == "--seed")
       settings.seed = static_cast<std::uint64_t>(std::atol(argv[++i]));
     else {
       std::fprintf(
           stderr,
-          "usage: accuracy --set NAME [--set NAME ...] [--fixed] [--small] [--splits N] [--seed N]\n");
+          "usage: accuracy --set NAME [--set NAME ...] [--fixed] [--small] [--large] [--splits N] [--seed N] "
+          "[--seeds N]\n"
+          "                [--sparsify BYTES] [--threads N] [--digits FILE]\n");
       return 2;
     }
   }
   try {
     for (const std::string& set : settings.sets) {
-      const Index n_splits = set == "digits" ? settings.n_splits : 1;
-      Row mean;
-      for (Index split = 0; split < n_splits; ++split) {
-        const Row row = run_set(set, static_cast<std::uint64_t>(split), settings);
-        const double share = 1.0 / static_cast<double>(n_splits);
-        mean.accuracy += share * row.accuracy;
-        mean.linear += share * row.linear;
-        mean.seconds += share * row.seconds;
-        mean.calibration_error += share * row.calibration_error;
-        const double accuracy = mean.accuracy, linear = mean.linear, seconds = mean.seconds,
-                     calibration = mean.calibration_error;
-        mean = row;
-        mean.accuracy = accuracy;
-        mean.linear = linear;
-        mean.seconds = seconds;
-        mean.calibration_error = calibration;
+      const Index n = set == "digits" ? settings.n_splits : settings.n_seeds;
+      std::vector<Row> rows;
+      for (Index i = 0; i < n; ++i) {
+        Settings one = settings;
+        one.seed += static_cast<std::uint64_t>(set == "digits" ? 0 : i);
+        rows.push_back(run_set(set, static_cast<std::uint64_t>(i), one));
       }
+      const auto mean = [&](double Row::*value) {
+        double sum = 0;
+        for (const Row& row : rows) sum += row.*value;
+        return sum / static_cast<double>(n);
+      };
+      double spread = 0;
+      for (const Row& row : rows) spread += std::pow(row.accuracy - mean(&Row::accuracy), 2);
+      spread = std::sqrt(spread / static_cast<double>(std::max<Index>(1, n - 1)));
       std::printf(
-          "%-10s accuracy %.2f  linear %.2f  train %.1f s  %ld bytes  zeros %.1f %%  active %.1f  p50 %.1f "
-          "us  "
-          "p99 %.1f us  calibration error %.2f %%  predict %.3f s\n",
-          set.c_str(), 100 * mean.accuracy, 100 * mean.linear, mean.seconds, static_cast<long>(mean.bytes),
-          100 * mean.zero_weights, mean.active, mean.p50, mean.p99, 100 * mean.calibration_error,
-          mean.predict_seconds);
+          "%-10s accuracy %.2f +- %.2f (%ld)  K = 0 %.2f  linear %.2f  train %.1f s  %ld bytes  zeros %.1f "
+          "%%  "
+          "active %.1f  p50 %.1f us  p99 %.1f us  calibration error %.2f %%  predict %.3f s\n",
+          set.c_str(), 100 * mean(&Row::accuracy), 100 * spread, static_cast<long>(n),
+          100 * mean(&Row::alone), 100 * mean(&Row::linear), mean(&Row::seconds),
+          static_cast<long>(rows.back().bytes), 100 * mean(&Row::zero_weights), mean(&Row::active),
+          mean(&Row::p50), mean(&Row::p99), 100 * mean(&Row::calibration_error), mean(&Row::predict_seconds));
       std::fflush(stdout);
     }
   } catch (const std::exception& error) {

@@ -32,6 +32,7 @@
 #include <sparse_experts/linear/path.hpp>
 #include <sparse_experts/model/elastic_net_expert.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
+#include <sparse_experts/model/sparsify.hpp>
 #include <sparse_experts/model_selection/metrics.hpp>
 #include <sparse_experts/model_selection/sparse_expert_cv.hpp>
 #include <sparse_experts/model_selection/split.hpp>

@@ -128,4 +128,26 @@ TEST(Policies, ARepresentationOfTheUsers) {
   EXPECT_THROW(model.fit(sparse, data.labels), std::invalid_argument);
 }
 
+// The first samples are the centres.
+struct FirstSamples {
+  struct Options {
+    Index n_clusters = 2;
+  };
+  explicit FirstSamples(Options o) : options(o) {}
+  template <class Rows>
+  Convergence fit(const Rows& rows, const StageContext&) {
+    found.points = RowMatrix<double>(rows).topRows(options.n_clusters);
+    return {Status::converged, 0, 0, 0, 0};
+  }
+  const Anchors<double>& anchors() const { return found; }
+  Options options;
+  Anchors<double> found;
+};
+
+TEST(Policies, AClusteringOfTheUsers) {
+  Clustered<FirstSamples>::Options options;
+  options.clustering.n_clusters = 4;
+  expect_works<Clustered<FirstSamples>>(identity(options));
+}
+
 }  // namespace

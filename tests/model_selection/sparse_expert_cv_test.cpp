@@ -66,6 +66,65 @@ TEST(SparseExpertCV, SameChoiceAndBitsAtAnyNumberOfThreads) {
   EXPECT_EQ(scores[0], scores[1]);
 }
 
+// An empty space is the default search: linear models over C, representations, C, experts.
+TEST(SparseExpertCV, DefaultSearchHasTheSameBitsAtAnyNumberOfThreads) {
+  const auto data = twisted(240);
+  const Matrix<float> X = data.X.cast<float>();
+  Matrix<float> scores[2];
+  for (int t = 0; t < 2; ++t) {
+    SparseExpertCV<float> search({.n_folds = 2, .seed = 4, .n_threads = t + 1});
+    search.fit(X, data.labels);
+    scores[t] = search.best_model().decision_function(X);
+    EXPECT_GT(search.best_model().score(X, data.labels), 0.93) << search.best_result().candidate.name();
+    Index linear = 0;
+    for (const SearchResult& one : search.results()) {
+      linear += one.round == 1 && one.candidate.representation.kind == EncoderKind::identity;
+      EXPECT_NE(one.round, 2) << "there are no more samples for it";
+      EXPECT_EQ(one.n_samples, 240);
+    }
+    EXPECT_GE(linear, 4);
+    EXPECT_EQ(search.results().back().round, 4);
+  }
+  EXPECT_EQ(scores[0], scores[1]);
+}
+
+TEST(SparseExpertCV, SecondRoundSeesMoreSamples) {
+  const auto data = test_support::make_blobs<float>(400, 4, 3, 1.5, 3);
+  SparseExpertCV<float> search({.n_folds = 2, .seed = 1, .space = small_space(), .max_samples = 60});
+  search.fit(data.X, data.labels);
+  Index first = 0, second = 0;
+  for (const SearchResult& one : search.results()) {
+    if (one.round == 1) first = one.n_samples;
+    if (one.round == 2) second = one.n_samples;
+  }
+  EXPECT_EQ(first, 60);
+  EXPECT_EQ(second, 90) << "one of two parts of 3 * 60 samples";
+  EXPECT_TRUE(search.best_model().is_fitted());
+}
+
+TEST(SparseExpertCV, LeavesOutMoreExpertsThanSamplesOfAFold) {
+  const auto data = test_support::make_blobs<double>(60, 4, 2, 3.0, 3);
+  SearchSpace space = small_space();
+  space.experts = {{1000, 1, 4, 1}};
+  SparseExpertCV<double> search({.n_folds = 2, .space = space});
+  search.fit(data.X, data.labels);
+  for (const SearchResult& one : search.results()) EXPECT_EQ(one.candidate.experts.n_clusters, 0);
+}
+
+// Wins count on the same samples: nine of ten right on both sides is no difference, whatever the two errors.
+TEST(SparseExpertCV, ComparesOnTheSamplesWhereOneOfTwoIsRight) {
+  detail::SearchTrial a, b;
+  a.hits.assign(100, 1);
+  b.hits.assign(100, 1);
+  EXPECT_FALSE(detail::beats(a, b, 0));
+  for (std::size_t i = 0; i < 4; ++i) b.hits[i] = 0;
+  EXPECT_TRUE(detail::beats(a, b, 1.9));
+  EXPECT_FALSE(detail::beats(a, b, 2)) << "a win of 4 among 4 different samples is 2 standard errors";
+  EXPECT_FALSE(detail::beats(b, a, 0));
+  for (std::size_t i = 4; i < 8; ++i) a.hits[i] = 0;
+  EXPECT_FALSE(detail::beats(a, b, 0));
+}
+
 TEST(SparseExpertCV, CanBeStopped) {
   const auto data = test_support::make_blobs<double>(60, 4, 2, 3.0, 3);
   SparseExpertCVOptions options{.n_folds = 2, .space = small_space()};

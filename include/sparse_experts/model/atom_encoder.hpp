@@ -9,6 +9,7 @@
 #include <sparse_experts/model/row_product.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -76,6 +77,26 @@ struct AtomEncoder {
   Index width() const { return atoms.cols(); }
   Index n_codes() const { return n_components + readout_bias.size(); }
 
+  /// Leaves the given atoms (ascending) with their thresholds and read-out.
+  void keep_atoms(const std::vector<Index>& kept) {
+    AtomEncoder all = *this;
+    n_components = static_cast<Index>(kept.size());
+    const Index k = padded_width<Scalar>(n_components);
+    atoms = RowMatrix<Scalar>::Zero(all.atoms.rows(), k);
+    // Padding never fires: its threshold, or its distance, is out of reach.
+    theta = Vector<Scalar>::Constant(k, Scalar(1e30));
+    if (triangle) norms = theta;
+    if (all.readout.size() > 0) readout = RowMatrix<Scalar>::Zero(k, all.readout.cols());
+    for (Index j = 0; j < n_components; ++j) {
+      const Index from = kept[static_cast<std::size_t>(j)];
+      atoms.col(j) = all.atoms.col(from);
+      theta[j] = all.theta[from];
+      if (triangle) norms[j] = all.norms[from];
+      if (readout.size() > 0) readout.row(j) = all.readout.row(from);
+    }
+    if (triangle) theta[0] = all.theta[0];
+  }
+
   /// In place: products d_j'x (padded k) to codes (not compressed).
   void activate(double squared_norm, Scalar* z) const {
     if (!triangle) {
@@ -95,16 +116,24 @@ struct AtomEncoder {
 
   /// Codes of one dense sample into z (padded k): zeros of x are skipped. No allocation.
   void encode(const Scalar* x, Scalar* z) const {
-    const Index p = atoms.rows(), k = width();
-    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(k));
-    double norm = 0;
-    for (Index f = 0; f < p; ++f) {
-      const Scalar v = x[f];
-      if (v == Scalar(0)) continue;
-      norm += static_cast<double>(v) * static_cast<double>(v);
-      add(v, f, z);
-    }
-    activate(norm, z);
+    add_all(x, z);
+    activate(triangle ? squared_distance(x, nullptr) : 0.0, z);
+  }
+
+  /// The same of (x - center) / |x - center| from x itself: D (x - center) = D x - shift with shift = D
+  /// center, so that zeros of x are skipped although the centred sample has none. False, and nothing done,
+  /// where fewer than half of x are zeros or where the difference would cancel.
+  bool encode_centered(const Scalar* x, const Scalar* center, const Scalar* shift, Scalar* z) const {
+    const Index p = atoms.rows();
+    Index used = 0;
+    for (Index f = 0; f < p; ++f) used += x[f] != Scalar(0) ? 1 : 0;
+    const double distance = squared_distance(x, center);
+    if (2 * used > p || !(distance > 0.01 * squared_distance(x, nullptr))) return false;
+    add_all(x, z);
+    const auto factor = static_cast<Scalar>(1 / std::sqrt(distance));
+    for (Index j = 0; j < width(); ++j) z[j] = factor * (z[j] - shift[j]);
+    activate(1.0, z);
+    return true;
   }
 
   /// Products D x_i of rows [begin, end) into z (rows x padded k).
@@ -179,6 +208,39 @@ struct AtomEncoder {
   void add(Scalar v, Index f, Scalar* z) const {
     const Scalar* d = atoms.data() + f * width();
     for (Index j = 0; j < width(); ++j) z[j] += v * d[j];
+  }
+  // z = D x, four non-zeros of x in one pass over z, each entry in the order of the features.
+  void add_all(const Scalar* x, Scalar* z) const {
+    const Index p = atoms.rows(), k = width();
+    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(k));
+    Index at[4];
+    int n = 0;
+    for (Index f = 0; f < p; ++f) {
+      if (x[f] == Scalar(0)) continue;
+      at[n++] = f;
+      if (n < 4) continue;
+      n = 0;
+      const Scalar v0 = x[at[0]], v1 = x[at[1]], v2 = x[at[2]], v3 = x[at[3]];
+      const Scalar *d0 = atoms.data() + at[0] * k, *d1 = atoms.data() + at[1] * k,
+                   *d2 = atoms.data() + at[2] * k, *d3 = atoms.data() + at[3] * k;
+      for (Index j = 0; j < k; ++j) {
+        Scalar sum = z[j] + v0 * d0[j];
+        sum += v1 * d1[j];
+        sum += v2 * d2[j];
+        z[j] = sum + v3 * d3[j];
+      }
+    }
+    for (int i = 0; i < n; ++i) add(x[at[i]], at[i], z);
+  }
+  // |x - center|^2, or |x|^2 without a centre, in double.
+  double squared_distance(const Scalar* x, const Scalar* center) const {
+    double part[4] = {0, 0, 0, 0};  // four chains: one would wait for itself
+    const Index p = atoms.rows();
+    for (Index f = 0; f < p; ++f) {
+      const auto v = static_cast<double>(center ? x[f] - center[f] : x[f]);
+      part[f & 3] += v * v;
+    }
+    return (part[0] + part[1]) + (part[2] + part[3]);
   }
 };
 

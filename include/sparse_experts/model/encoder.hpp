@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ class Encoder {
   /// Buffers and result of encode(): `index` and `value` hold the non-zeros of the code.
   struct Workspace {
     std::vector<Scalar> dense;  // padded k
+    std::vector<Scalar> shift;  // encode_centered: products of the atoms with the centre
     std::vector<int> index;
     std::vector<Scalar> value;
   };
@@ -43,6 +45,7 @@ class Encoder {
   template <class Rows>
   Convergence fit(const Rows& rows, const Targets<Scalar>& targets, const StageContext& context) {
     detail::check_encoder_options(options_, rows.cols());
+    if (uses_atoms()) detail::check_at_least("representation.n_components", options_.n_components, 1);
     n_features_ = rows.cols();
     n_components_ = rows.cols();
     if (options_.kind == EncoderKind::identity || options_.kind == EncoderKind::soft_threshold)
@@ -52,24 +55,47 @@ class Encoder {
     n_components_ = atoms.rows();
     pack(atoms);
     set_thresholds(rows, context);
-    if constexpr (!detail::is_sparse<Rows>)
-      if (const Index epochs = refine_epochs(rows.rows()); epochs > 0) {
-        RefineOptions refine = options_.refine;
-        refine.epochs = epochs;
-        if (refine.batch_size == 0)
-          refine.batch_size = rows.rows() < 4000 ? 64 : (rows.rows() < 30000 ? 128 : 256);
-        detail::RefinedCode<Scalar> code{std::move(atoms_.atoms), std::move(atoms_.theta), {}, {}};
-        certificate = detail::Refinement<Scalar>(rows, targets, n_components_, refine, context).run(code);
-        atoms_.atoms = std::move(code.atoms);
-        atoms_.theta = std::move(code.theta);
-        if (refine.readout) {
-          atoms_.readout = std::move(code.readout);
-          atoms_.readout_bias = std::move(code.readout_bias);
-          n_components_ = atoms_.n_codes();
-        }
-      }
+    if (const Index epochs = refine_epochs(rows.rows()); epochs > 0)
+      certificate = refine(rows, targets, epochs, context);
     return certificate;
   }
+
+  /// `epochs` more passes of the supervised refinement from the present atoms (feed-forward codes).
+  template <class Rows>
+  Convergence refine(const Rows& rows, const Targets<Scalar>& targets, Index epochs,
+                     const StageContext& context) {
+    RefineOptions refine = options_.refine;
+    refine.epochs = epochs;
+    if (refine.batch_size == 0)
+      refine.batch_size = rows.rows() < 4000 ? 64 : (rows.rows() < 30000 ? 128 : 256);
+    const DenseRows<Scalar>* dense = nullptr;
+    const SparseRows<Scalar>* sparse = nullptr;
+    if constexpr (std::is_same_v<Rows, DenseRows<Scalar>>)
+      dense = &rows;
+    else if constexpr (std::is_same_v<Rows, SparseRows<Scalar>>)
+      sparse = &rows;
+    else
+      return {Status::converged, 0, 0, 0, 0};
+    detail::RefinedCode<Scalar> code{std::move(atoms_.atoms), std::move(atoms_.theta), {}, {}};
+    const Convergence certificate =
+        detail::Refinement<Scalar>(dense, sparse, targets, atoms_.n_components, refine, context).run(code);
+    atoms_.atoms = std::move(code.atoms);
+    atoms_.theta = std::move(code.theta);
+    if (refine.readout) {
+      atoms_.readout = std::move(code.readout);
+      atoms_.readout_bias = std::move(code.readout_bias);
+      n_components_ = atoms_.n_codes();
+    }
+    return certificate;
+  }
+
+  /// Leaves the given atoms (ascending).
+  void keep_atoms(const std::vector<Index>& kept) {
+    atoms_.keep_atoms(kept);
+    n_components_ = atoms_.n_codes();
+  }
+  Index n_atoms() const { return uses_atoms() ? atoms_.n_components : 0; }  ///< without the read-out
+  const RowMatrix<Scalar>& readout() const { return atoms_.readout; }       ///< padded n_atoms x q or empty
 
   /// n x k codes of scaled samples.
   template <class Rows>
@@ -110,6 +136,23 @@ class Encoder {
     }
     atoms_.encode(x, ws.dense.data());
     atoms_.append(ws.dense.data(), ws);
+  }
+
+  /// Prepares encode_centered.
+  void set_center(const Vector<Scalar>& center, Workspace& ws) const {
+    if (!uses_atoms() || atoms_.triangle) return;
+    ws.shift.resize(static_cast<std::size_t>(atoms_.width()));
+    Eigen::Map<Vector<Scalar>>(ws.shift.data(), atoms_.width()) =
+        atoms_.atoms.transpose().lazyProduct(center);
+  }
+  /// encode() of (x - center) / |x - center| that skips the zeros of x. False: not possible for this sample.
+  bool encode_centered(const Scalar* x, const Vector<Scalar>& center, Workspace& ws) const {
+    if (ws.shift.empty() || !atoms_.encode_centered(x, center.data(), ws.shift.data(), ws.dense.data()))
+      return false;
+    ws.index.clear();
+    ws.value.clear();
+    atoms_.append(ws.dense.data(), ws);
+    return true;
   }
 
   Index n_components() const { return n_components_; }  ///< k

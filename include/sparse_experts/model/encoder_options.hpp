@@ -52,7 +52,6 @@ namespace detail {
 
 template <class = void>
 void check_encoder_options(const EncoderOptions& options, Index n_features) {
-  check_at_least("representation.n_components", options.n_components, 1);
   check_non_negative("representation.alpha", options.alpha);
   check_non_negative("representation.alpha2", options.alpha2);
   check_in_unit_interval("representation.density", options.density);

@@ -5,7 +5,7 @@
 
 namespace sparse_experts {
 
-/// Supervised refinement of the atoms of feed-forward codes (dense X).
+/// Supervised refinement of the atoms of feed-forward codes.
 struct RefineOptions {
   Index epochs = -1;     ///< passes over the samples; 0: the atoms stay unsupervised; -1: 12 … 200 by n
   double rate = 5e-3;    ///< largest step of Adam, relative to the length of an atom

@@ -71,18 +71,24 @@ class AdamGroup {
 //   theta, 0)
 // (regression: squared error to the standardised target) by Adam on random batches with dropout on s, step
 // sizes warmed up, then lowered along a cosine. W and b are scaffolding: the experts are solved to a
-// certificate afterwards on the final codes. In: rows x (n x p), targets, start atoms (p x padded k), theta.
-// Out: both refined in place, Convergence{value = mean loss of the last
-// epoch over the loss of zero scores, objective = that loss}.  Cost 6 n p k a pass. Same
-// bits at any number of threads. Ref: Mairal, Bach, Ponce, "Task-driven dictionary learning", IEEE PAMI
-// 34(4), 2012, section 3 with the exact code replaced by its feed-forward form; Srivastava et al., "Dropout",
-// JMLR 15, 2014.
+// certificate afterwards on the final codes. In: rows x (n x p, dense or sparse), targets, start atoms (p x
+// padded k), theta. Out: both refined in place, Convergence{value = mean loss of the last epoch over the loss
+// of zero scores, objective = that loss}.  Cost 6 n p k a pass. Same bits at any number of threads. Ref:
+// Mairal, Bach, Ponce, "Task-driven dictionary learning", IEEE PAMI 34(4), 2012, section 3 with the exact
+// code replaced by its feed-forward form; Srivastava et al., "Dropout", JMLR 15, 2014.
 template <class Scalar>
 class Refinement {
  public:
-  Refinement(const DenseRows<Scalar>& rows, const Targets<Scalar>& targets, Index n_components,
-             const RefineOptions& options, const StageContext& context)
-      : rows_(rows), targets_(targets), options_(options), context_(context), k_(n_components) {
+  // One of the two views of the samples is given. One class serves both: compiling it twice costs more than
+  // the branches.
+  Refinement(const DenseRows<Scalar>* dense, const SparseRows<Scalar>* sparse, const Targets<Scalar>& targets,
+             Index n_components, const RefineOptions& options, const StageContext& context)
+      : dense_(dense),
+        sparse_(sparse),
+        targets_(targets),
+        options_(options),
+        context_(context),
+        k_(n_components) {
     // Two classes share one output, as their experts do.
     n_outputs_ = targets.n_classes > 2 ? targets.n_classes : 1;
     q_ = padded_width<Scalar>(n_outputs_);
@@ -94,7 +100,7 @@ class Refinement {
   }
 
   Convergence run(RefinedCode<Scalar>& code) {
-    const Index n = rows_.rows(), p = rows_.cols(), k = code.atoms.cols();
+    const Index n = dense_ ? dense_->rows() : sparse_->rows(), p = code.atoms.rows(), k = code.atoms.cols();
     const Index batch = std::min(options_.batch_size, n), n_batches = (n + batch - 1) / batch;
     const Index n_steps = options_.epochs * n_batches, warm_up = std::min<Index>(100, n_steps / 10 + 1);
     weights_ = RowMatrix<Scalar>::Zero(q_, k);
@@ -105,7 +111,7 @@ class Refinement {
     AdamGroup<Scalar> theta(code.theta.data(), k, options_.rate * length);
     AdamGroup<Scalar> weights(weights_.data(), weights_.size(), options_.rate / length);
     AdamGroup<Scalar> bias(bias_.data(), q_, options_.rate);
-    x_.resize(batch, p);
+    if (dense_) x_.resize(batch, p);
     s_.resize(batch, k);
     back_.resize(batch, k);
     f_.resize(batch, q_);
@@ -167,18 +173,13 @@ class Refinement {
   }
 
   void forward(const RefinedCode<Scalar>& code, Index t) {
-    const Index batch = x_.rows(), k = s_.cols();
-    const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout),
-                                      inner = dropping(options_.dropout);
+    const Index batch = s_.rows(), k = s_.cols();
+    const std::pair<unsigned, Scalar> inner = dropping(options_.dropout);
     const auto stream = [&](Index i) { return static_cast<std::uint64_t>(2 * (t * batch + i)); };
-    for (Index i = 0; i < batch; ++i) {
-      x_.row(i) = rows_.row(picked_[static_cast<std::size_t>(i)]);
-      if (input.first > 0)
-        drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, x_.cols(),
-             x_.data() + i * x_.cols());
-    }
-    row_product<Scalar>(batch, k, x_.cols(), {x_.data(), x_.cols(), 1}, code.atoms.data(), k, s_.data(), k,
-                        context_.n_threads);
+    if (dense_)
+      dense_products(code, stream);
+    else
+      sparse_products(code, stream);
     parallel_blocks(batch, std::max<Index>(16, (1 << 17) / k), context_.n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
         Scalar* s = s_.data() + i * k;
@@ -189,6 +190,48 @@ class Refinement {
     weights_by_atom_ = weights_.transpose();
     row_product<Scalar>(batch, q_, k, {s_.data(), k, 1}, weights_by_atom_.data(), q_, f_.data(), q_, 1);
     f_.rowwise() += bias_.transpose();
+  }
+
+  // s_ = X D of the batch, X with dropout.
+  template <class Stream>
+  void dense_products(const RefinedCode<Scalar>& code, const Stream& stream) {
+    const Index batch = s_.rows(), k = s_.cols(), p = x_.cols();
+    const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout);
+    parallel_blocks(batch, std::max<Index>(16, (1 << 16) / p), context_.n_threads, [&](const Block& block) {
+      for (Index i = block.begin; i < block.end; ++i) {
+        x_.row(i) = dense_->row(picked_[static_cast<std::size_t>(i)]);
+        if (input.first > 0)
+          drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, p, x_.data() + i * p);
+      }
+    });
+    row_product<Scalar>(batch, k, p, {x_.data(), p, 1}, code.atoms.data(), k, s_.data(), k,
+                        context_.n_threads);
+  }
+  template <class Stream>
+  void sparse_products(const RefinedCode<Scalar>& code, const Stream& stream) {
+    const Index batch = s_.rows();
+    const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout);
+    begin_.assign(1, 0);
+    column_.clear();
+    value_.clear();
+    for (Index i = 0; i < batch; ++i) {
+      const Index row = picked_[static_cast<std::size_t>(i)];
+      const auto from = static_cast<Index>(sparse_->outerIndexPtr()[row]);
+      const auto count = static_cast<Index>(sparse_->outerIndexPtr()[row + 1]) - from;
+      column_.insert(column_.end(), sparse_->innerIndexPtr() + from, sparse_->innerIndexPtr() + from + count);
+      value_.insert(value_.end(), sparse_->valuePtr() + from, sparse_->valuePtr() + from + count);
+      if (input.first > 0)
+        drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, count,
+             value_.data() + begin_.back());
+      begin_.push_back(begin_.back() + static_cast<std::size_t>(count));
+    }
+    parallel_blocks(batch, 16, context_.n_threads, [&](const Block& block) {
+      s_.middleRows(block.begin, block.size()).setZero();
+      for (Index i = block.begin; i < block.end; ++i)
+        for (std::size_t t = begin_[static_cast<std::size_t>(i)]; t < begin_[static_cast<std::size_t>(i) + 1];
+             ++t)
+          s_.row(i) += value_[t] * code.atoms.row(column_[t]);
+    });
   }
 
   // Replaces scores by the gradient of the loss in them and back_ by the gradient in the codes.
@@ -230,20 +273,38 @@ class Refinement {
   }
 
   void gradients(Scalar* atoms, Scalar* theta, Scalar* weights, Scalar* bias) {
-    const Index batch = x_.rows(), p = x_.cols(), k = s_.cols();
-    row_product<Scalar>(p, k, batch, {x_.data(), 1, p}, back_.data(), k, atoms, k, context_.n_threads);
+    const Index batch = s_.rows(), k = s_.cols();
+    if (dense_) {
+      row_product<Scalar>(x_.cols(), k, batch, {x_.data(), 1, x_.cols()}, back_.data(), k, atoms, k,
+                          context_.n_threads);
+    } else {
+      Eigen::Map<RowMatrix<Scalar>> out(atoms, sparse_->cols(), k);
+      // Columns in parallel: every entry is one sum in the order of the samples.
+      parallel_blocks(k, 64, context_.n_threads, [&](const Block& block) {
+        out.middleCols(block.begin, block.size()).setZero();
+        for (Index i = 0; i < batch; ++i)
+          for (std::size_t t = begin_[static_cast<std::size_t>(i)];
+               t < begin_[static_cast<std::size_t>(i) + 1]; ++t)
+            out.row(column_[t]).segment(block.begin, block.size()) +=
+                value_[t] * back_.row(i).segment(block.begin, block.size());
+      });
+    }
     row_product<Scalar>(q_, k, batch, {f_.data(), 1, q_}, s_.data(), k, weights, k, context_.n_threads);
     Eigen::Map<Vector<Scalar>>(theta, k) = -back_.colwise().sum().transpose();
     Eigen::Map<Vector<Scalar>>(bias, q_) = f_.colwise().sum().transpose();
   }
 
-  const DenseRows<Scalar>& rows_;
+  const DenseRows<Scalar>* dense_;
+  const SparseRows<Scalar>* sparse_;
   const Targets<Scalar>& targets_;
   RefineOptions options_;
   const StageContext& context_;
   Index k_, n_outputs_ = 0, q_ = 0;
   double mean_ = 0, scale_ = 1;
   std::vector<Index> picked_;
+  std::vector<std::size_t> begin_;  // sparse samples of the batch
+  std::vector<int> column_;
+  std::vector<Scalar> value_;
   RowMatrix<Scalar> x_, s_, back_, f_, weights_, weights_by_atom_;
   Vector<Scalar> bias_;
 };

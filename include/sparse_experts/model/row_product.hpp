@@ -4,8 +4,8 @@
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -51,51 +51,83 @@ struct Strided {
   Index row_stride, col_stride;
 };
 
-// C tile (Rows x Vectors registers) = A rows times a packed tile of B (depth x Vectors registers), every sum
-// in the order of depth.
-template <int Rows, int Vectors, class Scalar>
-void product_tile(Strided<Scalar> a, Index depth, const Scalar* b, Scalar* c, Index c_stride) {
+// Rows of a tile: with tile_vectors columns of registers, enough sums in flight to hide the latency of an
+// addition, and few enough to stay in registers.
+inline constexpr int tile_rows = 6;
+inline constexpr Index tile_depth = 256;  // a packed tile of B stays in the first cache level
+
+// C (tile_rows x tile_vectors registers) += packed A (depth x tile_rows) times packed B (depth x tile), every
+// sum in the order of depth. `fresh`: C is not read, its sums start at zero.
+template <class Scalar>
+void product_tile(Index depth, const Scalar* a, const Scalar* b, Scalar* c, Index c_stride, bool fresh) {
   using Register = typename VectorRegister<Scalar>::type;
   using Unaligned = typename VectorRegister<Scalar>::unaligned;
   constexpr Index width = register_lanes<Scalar>;
-  Register sum[std::size_t{Rows}][std::size_t{Vectors}];
+  Register sum[std::size_t{tile_rows}][std::size_t{tile_vectors}];
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
+  for (int r = 0; r < tile_rows; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v) sum[r][v] = Register{};
+    for (int v = 0; v < tile_vectors; ++v)
+      sum[r][v] = fresh ? Register{} : *reinterpret_cast<const Unaligned*>(c + r * c_stride + v * width);
   for (Index m = 0; m < depth; ++m) {
-    Register right[std::size_t{Vectors}];
+    Register right[std::size_t{tile_vectors}];
 #pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v)
-      right[v] = *reinterpret_cast<const Unaligned*>(b + (m * Vectors + v) * width);
+    for (int v = 0; v < tile_vectors; ++v)
+      right[v] = *reinterpret_cast<const Unaligned*>(b + (m * tile_vectors + v) * width);
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-      const Scalar left = a.data[r * a.row_stride + m * a.col_stride];
+    for (int r = 0; r < tile_rows; ++r) {
+      const Scalar left = a[m * tile_rows + r];
 #pragma GCC unroll 16
-      for (int v = 0; v < Vectors; ++v) sum[r][v] += left * right[v];
+      for (int v = 0; v < tile_vectors; ++v) sum[r][v] += left * right[v];
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
+  for (int r = 0; r < tile_rows; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < Vectors; ++v) *reinterpret_cast<Unaligned*>(c + r * c_stride + v * width) = sum[r][v];
+    for (int v = 0; v < tile_vectors; ++v)
+      *reinterpret_cast<Unaligned*>(c + r * c_stride + v * width) = sum[r][v];
 }
 
-template <int Vectors, class Scalar>
-void product_columns(Index n_rows, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride, Scalar* c,
-                     Index c_stride, std::vector<Scalar>& packed) {
-  constexpr Index width = Vectors * register_lanes<Scalar>;
-  packed.resize(static_cast<std::size_t>(depth * width));
-  for (Index m = 0; m < depth; ++m)
-    std::memcpy(packed.data() + m * width, b + m * b_stride,
-                sizeof(Scalar) * static_cast<std::size_t>(width));
-  Index r = 0;
-  for (; r + 4 <= n_rows; r += 4)
-    product_tile<4, Vectors>({a.data + r * a.row_stride, a.row_stride, a.col_stride}, depth, packed.data(),
-                             c + r * c_stride, c_stride);
-  for (; r < n_rows; ++r)
-    product_tile<1, Vectors>({a.data + r * a.row_stride, a.row_stride, a.col_stride}, depth, packed.data(),
-                             c + r * c_stride, c_stride);
+// One block of C; `space` holds the packed parts of A and B.
+template <class Scalar>
+void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b,
+                   Index b_stride, Scalar* c, Index c_stride, std::vector<Scalar>& space) {
+  constexpr Index width = tile_vectors * register_lanes<Scalar>;
+  const Index n_tiles = (n_cols + width - 1) / width;
+  space.resize(static_cast<std::size_t>((n_tiles * width + tile_rows) * tile_depth));
+  Scalar* const left = space.data() + n_tiles * width * tile_depth;
+  Scalar edge[std::size_t{tile_rows * width}];
+  for (Index top = 0; top < depth; top += tile_depth) {
+    const Index part = std::min(tile_depth, depth - top);
+    for (Index t = 0; t < n_tiles; ++t) {
+      const Index used = std::min(width, n_cols - t * width);
+      Scalar* packed = space.data() + t * width * part;
+      for (Index m = 0; m < part; ++m, packed += width) {
+        std::copy_n(b + (top + m) * b_stride + t * width, used, packed);
+        std::fill(packed + used, packed + width, Scalar(0));
+      }
+    }
+    for (Index r = 0; r < n_rows; r += tile_rows) {
+      const Index rows = std::min<Index>(tile_rows, n_rows - r);
+      const Scalar* from = a.data + r * a.row_stride + top * a.col_stride;
+      for (Index m = 0; m < part; ++m)
+        for (Index i = 0; i < tile_rows; ++i)
+          left[m * tile_rows + i] = i < rows ? from[i * a.row_stride + m * a.col_stride] : Scalar(0);
+      for (Index t = 0; t < n_tiles; ++t) {
+        Scalar* out = c + r * c_stride + t * width;
+        const Scalar* packed = space.data() + t * width * part;
+        const Index used = std::min(width, n_cols - t * width);
+        if (rows == tile_rows && used == width) {
+          product_tile(part, left, packed, out, c_stride, top == 0);
+          continue;
+        }
+        // A tile over the edge is made beside and copied.
+        for (Index i = 0; i < rows && top > 0; ++i) std::copy_n(out + i * c_stride, used, edge + i * width);
+        product_tile(part, left, packed, edge, width, top == 0);
+        for (Index i = 0; i < rows; ++i) std::copy_n(edge + i * width, used, out + i * c_stride);
+      }
+    }
+  }
 }
 
 /// C = A B with B (depth x n_cols) and C (n_rows x n_cols) row-major and padded: n_cols is a multiple of
@@ -104,17 +136,20 @@ void product_columns(Index n_rows, Index depth, Strided<Scalar> a, const Scalar*
 template <class Scalar>
 void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride,
                  Scalar* c, Index c_stride, int n_threads) {
-  constexpr Index wide = tile_vectors * register_lanes<Scalar>;
+  constexpr Index block_rows = 40 * tile_rows, block_cols = 8 * tile_vectors * register_lanes<Scalar>;
   // Below about a tenth of a millisecond of work threads cost more than they bring.
   const bool small = n_rows * n_cols < (Index{1} << 23) / (depth + 1);
-  parallel_blocks(n_cols, wide, small ? 1 : n_threads, [&](const Block& block) {
-    std::vector<Scalar> packed;
-    if (block.size() == wide)
-      product_columns<tile_vectors>(n_rows, depth, a, b + block.begin, b_stride, c + block.begin, c_stride,
-                                    packed);
-    else
-      for (Index j = block.begin; j < block.end; j += register_lanes<Scalar>)
-        product_columns<1>(n_rows, depth, a, b + j, b_stride, c + j, c_stride, packed);
+  const Index down = block_count(n_rows, block_rows);
+  if (depth == 0) {
+    for (Index r = 0; r < n_rows; ++r) std::fill_n(c + r * c_stride, n_cols, Scalar(0));
+    return;
+  }
+  parallel_blocks(down * block_count(n_cols, block_cols), 1, small ? 1 : n_threads, [&](const Block& block) {
+    const Index r = block.id % down * block_rows, j = block.id / down * block_cols;
+    std::vector<Scalar> space;
+    product_block(std::min(block_rows, n_rows - r), std::min(block_cols, n_cols - j), depth,
+                  {a.data + r * a.row_stride, a.row_stride, a.col_stride}, b + j, b_stride,
+                  c + r * c_stride + j, c_stride, space);
   });
 }
 

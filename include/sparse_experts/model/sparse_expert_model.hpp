@@ -35,6 +35,7 @@ requires requires(const R& r) { r.workspace(); }
 struct CodeWorkspace<R> {
   using type = decltype(std::declval<const R&>().workspace());
 };
+struct ModelAccess;
 }  // namespace detail
 
 /// Scale, represent, cluster, gate, one sparse linear expert per cluster and a shared one, output layer:
@@ -145,6 +146,9 @@ class SparseExpertModel {
     ws.sample.resize(n_features());
     ws.gate = pipeline_.gate.workspace();
     if constexpr (has_encode) ws.code = pipeline_.representation.workspace();
+    if constexpr (has_encode_centered)
+      if (scaler_.kind() == Scaling::center_unit_norm && !pipeline_.cluster_input)
+        pipeline_.representation.set_center(scaler_.center(), ws.code);
     return ws;
   }
 
@@ -158,9 +162,12 @@ class SparseExpertModel {
     detail::check_size("workspace.sample.size()", ws.sample.size(), n_features(), "from workspace()");
     for (Index j = 0; j < x.size(); ++j) ws.sample[j] = x.derived().coeff(j);
     detail::check_finite(ws.sample, "x");
-    scaler_.transform_into(ws.sample.data(), ws.sample.data());
+    bool encoded = false;
+    if constexpr (has_encode_centered)
+      encoded = pipeline_.representation.encode_centered(ws.sample.data(), scaler_.center(), ws.code);
+    if (!encoded) scaler_.transform_into(ws.sample.data(), ws.sample.data());
     if constexpr (has_encode) {
-      pipeline_.representation.encode(ws.sample.data(), ws.code);
+      if (!encoded) pipeline_.representation.encode(ws.sample.data(), ws.code);
       score_into(ws.code.index, ws.code.value, scores, ws);
     } else {
       const DenseRows<Scalar> row(ws.sample.data(), 1, ws.sample.size(),
@@ -198,11 +205,19 @@ class SparseExpertModel {
   }
   bool is_fitted() const { return scaler_.n_features() > 0; }
 
+  friend struct detail::ModelAccess;  // sparsify
+
  private:
   using Stages = detail::Pipeline<Scalar, R, C, E>;
   static constexpr bool has_encode =
       requires(const R& r, const Scalar* x, typename detail::CodeWorkspace<R>::type& ws) {
     r.encode(x, ws);
+  };
+
+  static constexpr bool has_encode_centered = requires(const R& r, const Scalar* x, const Vector<Scalar>& m,
+                                                       typename detail::CodeWorkspace<R>::type& ws) {
+    r.set_center(m, ws);
+    r.encode_centered(x, m, ws);
   };
 
   void check_is_fitted() const { detail::check_fitted(is_fitted(), "SparseExpertModel"); }

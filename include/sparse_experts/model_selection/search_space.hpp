@@ -7,6 +7,7 @@
 #include <sparse_experts/model/scaler.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -41,33 +42,63 @@ struct Candidate {
     return options;
   }
 
-  /// For example "center_unit_norm, feed_forward 512, C 1, K 0".
+  /// For example "center_unit_norm, feed_forward 512 (rate 0.005, dropout 0.5 0.1), C 1, K 0".
   std::string name() const {
+    const auto number = [](double value) {
+      char text[32];
+      std::snprintf(text, sizeof(text), "%.3g", value);
+      return std::string(text);
+    };
     std::string text = std::string(to_string(scaling)) + ", " + to_string(representation.kind);
-    if (representation.kind == EncoderKind::feed_forward || representation.kind == EncoderKind::triangle)
-      text += ' ' + std::to_string(representation.n_components);
-    text += ", C " + std::to_string(C) + ", K " + std::to_string(experts.n_clusters);
-    if (experts.n_clusters > 0) text += " top " + std::to_string(experts.top_k);
+    if (uses_atoms()) text += ' ' + std::to_string(representation.n_components);
+    if (is_refined())
+      text += " (rate " + number(representation.refine.rate) + ", dropout " +
+              number(representation.refine.dropout) + ' ' + number(representation.refine.input_dropout) + ')';
+    text += ", C " + number(C) + ", K " + std::to_string(experts.n_clusters);
+    if (experts.n_clusters > 0)
+      text += " top " + std::to_string(experts.top_k) + ", rho " + number(experts.rho);
     return text;
+  }
+
+  bool uses_atoms() const {
+    return representation.kind == EncoderKind::feed_forward || representation.kind == EncoderKind::triangle;
+  }
+  bool is_refined() const {
+    return representation.kind == EncoderKind::feed_forward && representation.refine.epochs != 0;
   }
 };
 
-/// What SparseExpertCV tries. An empty list stands for the defaults.
+/// What SparseExpertCV tries. An empty list stands for the defaults by the shape of the data, so that an
+/// empty space is the whole default search; the linear model always takes part.
 struct SearchSpace {
-  std::vector<Candidate> representations = {};  ///< round 1; the linear model is always added
-  std::vector<double> C = {};                   ///< round 2: values of C
-  std::vector<ExpertChoice> experts = {};       ///< round 3; K = 0 is always among them
+  std::vector<Candidate> representations = {};  ///< round 1
+  std::vector<double> C = {};                   ///< round 3: values of C; empty: steps of 10 while they pay
+  std::vector<ExpertChoice> experts =
+      {};  ///< round 4; K = 0 is always among them; K above the samples of a fold is left out
 };
 
 namespace detail {
 
 /// Identity codes without experts: what nothing may be worse than.
 template <class = void>
-Candidate linear_candidate(bool sparse) {
-  Candidate candidate;
-  candidate.scaling = sparse ? Scaling::none : Scaling::standardize;
-  candidate.representation.kind = EncoderKind::identity;
-  return candidate;
+std::vector<Candidate> linear_candidates(bool sparse) {
+  std::vector<Candidate> all;
+  for (const Scaling scaling : {sparse ? Scaling::none : Scaling::standardize, Scaling::unit_norm}) {
+    Candidate candidate;
+    candidate.scaling = scaling;
+    candidate.representation.kind = EncoderKind::identity;
+    all.push_back(candidate);
+  }
+  return all;
+}
+
+/// Passes over n samples of p features that refine k atoms: enough for a small set, and for a large one what
+/// about 1.5e13 multiplications and additions pay for.
+template <class = void>
+Index search_epochs(Index n, Index p, Index k) {
+  const double pass = 6.0 * static_cast<double>(n) * static_cast<double>(p + 10) * static_cast<double>(k);
+  return static_cast<Index>(
+      std::clamp(1.5e13 / pass, 8.0, std::clamp(1.8e6 / static_cast<double>(n), 12.0, 200.0)));
 }
 
 /// Encoders that did well over many data sets, sized by n and p.
@@ -80,41 +111,55 @@ std::vector<Candidate> default_representations(Index n, Index p, bool sparse) {
     candidate.representation.kind = kind;
     candidate.representation.n_components = std::min(k, std::max<Index>(8, n / 2));
     candidate.representation.density = density;
+    candidate.representation.refine.epochs = search_epochs(n, p, candidate.representation.n_components);
     candidate.C = C;
     all.push_back(candidate);
     return all.back();
   };
+  const auto refined = [&](Scaling scaling, Index k, double rate, double dropout, double input_dropout) {
+    RefineOptions& refine = add(scaling, EncoderKind::feed_forward, k, 0.2, 1).representation.refine;
+    refine.rate = rate;
+    refine.dropout = dropout;
+    refine.input_dropout = input_dropout;
+  };
+  // Few atoms and few passes: for noisy labels, where the others learn the samples by heart.
+  const auto gentle = [&](Scaling scaling) {
+    RefineOptions& refine = add(scaling, EncoderKind::feed_forward, 64, 0.2, 1).representation.refine;
+    refine.dropout = 0.3;
+    refine.epochs = std::clamp<Index>(200000 / n, 4, 40);
+  };
+  const Index large = n >= 30000 ? 1500 : (n >= 10000 ? 1000 : 500);
   if (sparse) {
-    add(Scaling::unit_norm, EncoderKind::identity, 0, 0.2, 1);
+    // On thousands of sparse features (text) atoms lose to the linear model, which stands beside them.
+    if (p >= 2000) return all;
+    refined(Scaling::standardize, 200, 5e-3, 0.5, 0.2);
+    gentle(Scaling::unit_norm);
+    gentle(Scaling::standardize);
     return all;
   }
-  const Index large = n >= 10000 ? 1500 : 800;
+  gentle(Scaling::standardize);
   if (p >= 32) {
-    add(Scaling::center_unit_norm, EncoderKind::feed_forward, large / 2, 0.2, 1);
-    Candidate& fast = add(Scaling::center_unit_norm, EncoderKind::feed_forward, large / 2, 0.2, 1);
-    fast.representation.refine.rate = 1e-2;
-    fast.representation.refine.dropout = 0.3;
-    fast.representation.refine.input_dropout = 0.2;
-    add(Scaling::unit_norm, EncoderKind::feed_forward, large, 0.2, 1);
+    refined(Scaling::center_unit_norm, large, 5e-3, 0.5, 0.2);
+    refined(Scaling::center_unit_norm, large, 1e-2, 0.3, 0.2);
+    refined(Scaling::standardize, large / 2, 5e-3, 0.5, 0.2);
+    refined(Scaling::unit_norm, large, 5e-3, 0.5, 0.1);
     add(Scaling::center_unit_norm, EncoderKind::triangle, large, 0.1, 30);
   } else {
-    Candidate& wide = add(Scaling::standardize, EncoderKind::feed_forward, large, 0.2, 1);
-    wide.representation.refine.dropout = 0.2;
-    wide.representation.refine.input_dropout = 0;
-    Candidate& narrow = add(Scaling::standardize, EncoderKind::feed_forward, 200, 0.3, 1);
-    narrow.representation.refine.dropout = 0.1;
-    narrow.representation.refine.input_dropout = 0;
+    refined(Scaling::standardize, 2 * large, 5e-3, 0.2, 0);
+    refined(Scaling::standardize, 200, 5e-3, 0.1, 0);
+    refined(Scaling::standardize, 200, 5e-3, 0.5, 0.1);
     add(Scaling::standardize, EncoderKind::triangle, 200, 0.3, 1);
     add(Scaling::standardize, EncoderKind::triangle, large, 0.05, 30);
   }
   return all;
 }
 
+/// For codes of k components. Problems of too many lifted features are not worth their time.
 template <class = void>
-std::vector<ExpertChoice> default_experts(Index n) {
+std::vector<ExpertChoice> default_experts(Index n, Index k) {
   std::vector<ExpertChoice> all;
-  if (n >= 200) all.push_back({8, 2, 4, 1});
-  if (n >= 2000) all.push_back({32, 4, 4, 1});
+  if (n >= 200 && k <= 10000) all.push_back({8, 2, 4, 1});
+  if (n >= 2000 && k <= 2000) all.push_back({32, 4, 4, 1});
   return all;
 }
 

@@ -10,6 +10,7 @@
 #include <sparse_experts/model/pipeline.hpp>
 #include <sparse_experts/model/scaler.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
+#include <sparse_experts/model_selection/search_result.hpp>
 #include <sparse_experts/model_selection/search_space.hpp>
 #include <sparse_experts/model_selection/split.hpp>
 
@@ -26,27 +27,20 @@ struct SparseExpertCVOptions {
   Index n_folds = 3;                  ///< folds of a comparison
   std::uint64_t seed = 0;             ///< of folds, subsamples and models
   SearchSpace space = {};             ///< what is tried; empty lists: good defaults by the shape of the data
-  Index max_samples = 6000;           ///< samples that take part in the comparisons, at most
+  Index max_samples = 6000;           ///< samples in the comparisons of round 1, three times as many later
   int n_threads = 0;                  ///< 0 = all
   ProgressCallback on_progress = {};  ///< called once per candidate; false stops and keeps the best so far
 };
 
-/// One candidate of the search.
-struct SearchResult {
-  Candidate candidate;
-  double accuracy = 0;   ///< mean validation accuracy over the folds
-  double deviation = 0;  ///< standard error of that mean
-  double seconds = 0;    ///< of all its folds
-  Index n_samples = 0;   ///< samples that took part
-};
-
 /// Chooses a SparseExpertModel by cross-validation on the training data alone.
 ///
-/// Round 1 compares representations (and scalings) without experts on a stratified subsample. Round 2 refines
-/// C around the best of them, and compares numbers of experts, gate widths and rho on the same codes. K = 0,
-/// the model without experts, always takes part, and so does the linear model (identity codes, K = 0):
-/// experts or codes are chosen only where they beat it by more than the noise of the comparison. The winner
-/// is fitted on everything. Same seed, same choice, at any number of threads.
+/// Round 1 compares linear models over C and representations (with scalings) without experts on a stratified
+/// subsample of max_samples, large dictionaries by a part of them. Round 2, where there are more samples:
+/// the best linear model and the two best representations once more on a split of 3 max_samples. Round 3
+/// moves C of the winner. Round 4 adds experts (K, gate, rho) to it, on the same codes. K = 0 always takes
+/// part. Codes win over the linear model, and experts over K = 0, only by more than the standard error of
+/// the difference on the same samples. The winner is fitted on everything. Same seed, same choice, at any
+/// number of threads.
 ///     SparseExpertCV<float> search({.n_folds = 3, .seed = 0});
 ///     search.fit(X, labels);
 ///     search.best_model().predict(X_new);   // search.results(): what was tried
@@ -95,59 +89,91 @@ class SparseExpertCV {
   template <class Rows>
   void search(const Rows& rows, const LabelVector& labels) {
     constexpr bool sparse = detail::is_sparse<Rows>;
-    std::vector<SearchResult> results;
+    trials_.clear();
     stopped_ = false;
-    std::vector<Candidate> first = options_.space.representations.empty()
+    round_ = drawn_ = 1;
+    const bool has_second_round = 2 * labels.size() > 3 * options_.max_samples;
+    auto splits = make_folds(labels, options_.max_samples);
+
+    // Round 1. The codes of the best of each kind are kept.
+    Contest linear, best;
+    for (const Candidate& candidate : detail::linear_candidates(sparse))
+      enter(rows, labels, splits, candidate, linear);
+    move_C(linear, 0);
+    std::vector<Candidate> space = options_.space.representations.empty()
                                        ? detail::default_representations(rows.rows(), rows.cols(), sparse)
                                        : options_.space.representations;
-    first.insert(first.begin(), detail::linear_candidate(sparse));
-    // Round 1: representations. The codes of the best one so far are kept for the rounds after.
-    const auto folds = make_folds(labels, options_.max_samples);
-    std::vector<Fold> kept;
-    std::size_t best = 0;
-    for (const Candidate& candidate : first) {
+    std::vector<std::size_t> entered;
+    for (Candidate candidate : space) {
       if (stopped_) break;
-      const auto start = std::chrono::steady_clock::now();
-      std::vector<Fold> codes;
-      for (const Split& split : folds) codes.push_back(encode(rows, labels, split, candidate));
-      try_one(codes, candidate, start, results);
-      if (kept.empty() || results.back().accuracy > results[best].accuracy) {
-        best = results.size() - 1;
-        kept = std::move(codes);
+      if (has_second_round)
+        candidate.representation.n_components = std::min<Index>(candidate.representation.n_components, 500);
+      entered.push_back(trials_.size());
+      enter(rows, labels, splits, candidate, best);
+    }
+
+    // Round 2.
+    if (has_second_round && !stopped_) {
+      round_ = 2;
+      splits = make_folds(labels, 3 * options_.max_samples);
+      splits.resize(1);
+      const Candidate winner = trials_[linear.trial].result.candidate;
+      std::vector<std::size_t> order(entered.size());
+      for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+      std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return trials_[entered[a]].result.accuracy > trials_[entered[b]].result.accuracy;
+      });
+      // A representation that is far behind the linear model is not worth its time.
+      while (!order.empty() && beats(linear.trial, entered[order.back()], 2)) order.pop_back();
+      if (order.size() > 2) order.resize(2);
+      Contest last_linear, last_best;
+      enter(rows, labels, splits, winner, last_linear);
+      for (const std::size_t i : order) enter(rows, labels, splits, space[i], last_best);
+      // A search that was stopped before the end of this round keeps the result of round 1.
+      if (!stopped_) {
+        drawn_ = 2;
+        linear = std::move(last_linear);
+        best = std::move(last_best);
       }
     }
+    if (best.folds.empty() || !beats(best.trial, linear.trial, 1)) best = std::move(linear);
 
-    // Round 2: C, round 3: experts, on the codes of the winner.
-    const auto compare = [&](const std::vector<Candidate>& candidates) {
-      const std::size_t begin = results.size();
-      for (const Candidate& candidate : candidates)
-        if (!stopped_) try_one(kept, candidate, std::chrono::steady_clock::now(), results);
-      best = choose_between(results, best, begin, results.size());
-    };
-    std::vector<Candidate> round;
-    const double C = results[best].candidate.C;
-    for (const double value :
-         options_.space.C.empty() ? std::vector<double>{0.1 * C, 10 * C} : options_.space.C) {
-      round.push_back(results[best].candidate);
-      round.back().C = value;
+    // Round 3: C, round 4: experts, on the codes of the winner.
+    round_ = 3;
+    if (options_.space.C.empty())
+      move_C(best, 1);
+    else
+      for (const double C : options_.space.C) {
+        Candidate candidate = trials_[best.trial].result.candidate;
+        if (candidate.C == C) continue;
+        candidate.C = C;
+        try_one(best.folds, candidate, std::chrono::steady_clock::now());
+        if (beats(trials_.size() - 1, best.trial, 0)) best.trial = trials_.size() - 1;
+      }
+    round_ = 4;
+    const std::size_t without = best.trial;
+    const Index k = best.folds.front().train_codes.cols();
+    for (const ExpertChoice& experts : options_.space.experts.empty()
+                                           ? detail::default_experts(labels.size(), k)
+                                           : options_.space.experts) {
+      if (stopped_ || experts.n_clusters > best.folds.front().train_codes.rows()) continue;
+      Candidate candidate = trials_[without].result.candidate;
+      candidate.experts = experts;
+      try_one(best.folds, candidate, std::chrono::steady_clock::now());
+      const std::size_t last = trials_.size() - 1;
+      if (beats(last, without, 1) && (best.trial == without || beats(last, best.trial, 0))) best.trial = last;
     }
-    compare(round);
-    round.clear();
-    for (const ExpertChoice& experts :
-         options_.space.experts.empty() ? detail::default_experts(labels.size()) : options_.space.experts) {
-      round.push_back(results[best].candidate);
-      round.back().experts = experts;
-    }
-    compare(round);
 
-    typename Model::Options options = results[best].candidate.template options<Model>();
+    typename Model::Options options = trials_[best.trial].result.candidate.template options<Model>();
     options.seed = options_.seed;
     options.n_threads = options_.n_threads;
     Model model(options);
+    best.folds.clear();
     model.fit(rows, labels);
     best_.emplace(std::move(model));
-    results_ = std::move(results);
-    chosen_ = best;
+    results_.clear();
+    for (const detail::SearchTrial& trial : trials_) results_.push_back(trial.result);
+    chosen_ = best.trial;
   }
 
   // Folds of a stratified subsample of at most n samples.
@@ -177,6 +203,44 @@ class SparseExpertCV {
     LabelVector test_labels;
   };
 
+  // The leading trial and its codes.
+  struct Contest {
+    std::size_t trial = 0;
+    std::vector<Fold> folds;
+  };
+
+  // Tries a candidate; the better one and its codes stay in the contest.
+  template <class Rows>
+  void enter(const Rows& rows, const LabelVector& labels, const std::vector<Split>& splits,
+             const Candidate& candidate, Contest& contest) {
+    if (stopped_) return;
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<Fold> folds;
+    for (const Split& split : splits) folds.push_back(encode(rows, labels, split, candidate));
+    try_one(folds, candidate, start);
+    if (!contest.folds.empty() && !beats(trials_.size() - 1, contest.trial, 0)) return;
+    contest.trial = trials_.size() - 1;
+    contest.folds = std::move(folds);
+  }
+
+  // Steps of 10, then of 3, while they pay. `margin`: standard errors that a step has to bring.
+  void move_C(Contest& contest, double margin) {
+    for (const double step : {10.0, 0.1, 3.0, 1.0 / 3}) {
+      // Steps in the second direction only where the first did not pay.
+      for (int moves = 0; moves < (step > 5 || step < 0.2 ? 3 : 1) && !stopped_; ++moves) {
+        Candidate candidate = trials_[contest.trial].result.candidate;
+        candidate.C *= step;
+        if (std::any_of(trials_.begin(), trials_.end(), [&](const detail::SearchTrial& t) {
+              return t.result.round >= drawn_ && t.result.candidate.name() == candidate.name();
+            }))
+          break;
+        try_one(contest.folds, candidate, std::chrono::steady_clock::now());
+        if (!beats(trials_.size() - 1, contest.trial, margin)) break;
+        contest.trial = trials_.size() - 1;
+      }
+    }
+  }
+
   template <class Rows>
   Fold encode(const Rows& rows, const LabelVector& labels, const Split& split,
               const Candidate& candidate) const {
@@ -190,8 +254,9 @@ class SparseExpertCV {
       fold.targets.classes[i] = static_cast<int>(detail::class_of(fold.classes, train_labels[i]));
     EncoderOptions representation = candidate.representation;
     // A comparison needs fewer passes than the final fit.
-    if (representation.refine.epochs < 0)
-      representation.refine.epochs = std::clamp<Index>(240000 / train_labels.size(), 10, 60);
+    const Index enough = std::clamp<Index>(240000 / train_labels.size(), 10, 200);
+    if (representation.refine.epochs < 0 || representation.refine.epochs > enough)
+      representation.refine.epochs = enough;
     Encoder<Scalar> encoder(representation);
     Scaler<Scalar> scaler(candidate.scaling);
     const auto train = detail::select_rows<Scalar>(rows, split.train),
@@ -215,21 +280,26 @@ class SparseExpertCV {
   StageContext context() const { return {options_.seed, options_.n_threads, {}}; }
 
   void try_one(const std::vector<Fold>& folds, const Candidate& candidate,
-               std::chrono::steady_clock::time_point start, std::vector<SearchResult>& results) {
-    SearchResult result;
+               std::chrono::steady_clock::time_point start) {
+    detail::SearchTrial trial;
+    SearchResult& result = trial.result;
     result.candidate = candidate;
+    result.round = round_;
     const typename Model::Options options = candidate.template options<Model>();
-    Index correct = 0;
     for (const Fold& fold : folds) {
       if (fold.classes.size() < 2) continue;
       detail::Pipeline<Scalar, Encoder<Scalar>, ClusterPolicy<Scalar>, L1SVMExpert<Scalar>> stages;
       stages.rho = options.rho;
-      ClusterPolicy<Scalar> clustering(options.clustering);
+      ClusterOptions clusters = options.clustering;
+      clusters.n_clusters = std::min(clusters.n_clusters, fold.train_codes.rows());
+      ClusterPolicy<Scalar> clustering(clusters);
       const SparseRows<Scalar> train = detail::sparse_view(fold.train_codes);
       clustering.fit(train, context());
       stages.gate.fit(clustering.anchors(), train, options.gate, options_.n_threads);
       L1SVMExpertOptions expert = options.expert;
+      // Choices need no certificate, and the worst candidates would take the longest.
       expert.tol = 1e-2;
+      expert.max_iter = std::min<Index>(expert.max_iter, 30);
       stages.fit_experts(fold.train_codes, stages.gate.weights(train, options_.n_threads), fold.targets,
                          expert, context());
       const Matrix<Scalar> scores = stages.score(
@@ -239,39 +309,26 @@ class SparseExpertCV {
         Index guess = scores.cols() == 1 && scores(i, 0) > Scalar(0) ? 1 : 0;
         for (Index c = 1; c < scores.cols(); ++c)
           if (scores(i, c) > scores(i, guess)) guess = c;
-        correct += fold.classes[static_cast<std::size_t>(guess)] == fold.test_labels[i] ? 1 : 0;
+        trial.hits.push_back(fold.classes[static_cast<std::size_t>(guess)] == fold.test_labels[i] ? 1 : 0);
       }
-      result.n_samples += scores.rows();
     }
-    const auto n = static_cast<double>(std::max<Index>(1, result.n_samples));
-    result.accuracy = static_cast<double>(correct) / n;
-    result.deviation = std::sqrt(std::max(1e-12, result.accuracy * (1 - result.accuracy)) / n);
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    results.push_back(result);
-    stopped_ = !detail::report_progress(options_.on_progress, {"search", static_cast<Index>(results.size()),
-                                                               result.accuracy, 0, result.accuracy});
+    trial.finish(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    const double accuracy = result.accuracy;
+    trials_.push_back(std::move(trial));
+    stopped_ = !detail::report_progress(
+        options_.on_progress, {"search", static_cast<Index>(trials_.size()), accuracy, 0, accuracy});
   }
 
-  // The best of a range; the first of equals.
-  static std::size_t choose(const std::vector<SearchResult>& results, std::size_t begin, std::size_t end) {
-    std::size_t best = begin;
-    for (std::size_t i = begin; i < end; ++i)
-      if (results[i].accuracy > results[best].accuracy) best = i;
-    return best;
-  }
-  // A more complex candidate must win by half a standard error.
-  static std::size_t choose_between(const std::vector<SearchResult>& results, std::size_t current,
-                                    std::size_t begin, std::size_t end) {
-    if (begin == end) return current;
-    const std::size_t other = choose(results, begin, end);
-    const double margin = 0.5 * results[current].deviation;
-    return results[other].accuracy > results[current].accuracy + margin ? other : current;
+  bool beats(std::size_t a, std::size_t b, double margin) const {
+    return detail::beats(trials_[a], trials_[b], margin);
   }
 
   SparseExpertCVOptions options_;
   std::optional<Model> best_;
   std::vector<SearchResult> results_;
+  std::vector<detail::SearchTrial> trials_;
   std::size_t chosen_ = 0;
+  Index round_ = 1, drawn_ = 1;  // the present round, and the one that drew the present samples
   bool stopped_ = false;
 };
 
