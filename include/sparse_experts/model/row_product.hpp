@@ -53,19 +53,19 @@ struct Strided {
 
 // Rows of a tile: with tile_vectors columns of registers, enough sums in flight to hide the latency of an
 // addition, and few enough to stay in registers.
-inline constexpr int tile_rows = 6;
+inline constexpr int row_tile = 6;
 inline constexpr Index tile_depth = 256;  // a packed tile of B stays in the first cache level
 
-// C (tile_rows x tile_vectors registers) += packed A (depth x tile_rows) times packed B (depth x tile), every
+// C (row_tile x tile_vectors registers) += packed A (depth x row_tile) times packed B (depth x tile), every
 // sum in the order of depth. `fresh`: C is not read, its sums start at zero.
 template <class Scalar>
 void product_tile(Index depth, const Scalar* a, const Scalar* b, Scalar* c, Index c_stride, bool fresh) {
   using Register = typename VectorRegister<Scalar>::type;
   using Unaligned = typename VectorRegister<Scalar>::unaligned;
   constexpr Index width = register_lanes<Scalar>;
-  Register sum[std::size_t{tile_rows}][std::size_t{tile_vectors}];
+  Register sum[std::size_t{row_tile}][std::size_t{tile_vectors}];
 #pragma GCC unroll 16
-  for (int r = 0; r < tile_rows; ++r)
+  for (int r = 0; r < row_tile; ++r)
 #pragma GCC unroll 16
     for (int v = 0; v < tile_vectors; ++v)
       sum[r][v] = fresh ? Register{} : *reinterpret_cast<const Unaligned*>(c + r * c_stride + v * width);
@@ -75,14 +75,14 @@ void product_tile(Index depth, const Scalar* a, const Scalar* b, Scalar* c, Inde
     for (int v = 0; v < tile_vectors; ++v)
       right[v] = *reinterpret_cast<const Unaligned*>(b + (m * tile_vectors + v) * width);
 #pragma GCC unroll 16
-    for (int r = 0; r < tile_rows; ++r) {
-      const Scalar left = a[m * tile_rows + r];
+    for (int r = 0; r < row_tile; ++r) {
+      const Scalar left = a[m * row_tile + r];
 #pragma GCC unroll 16
       for (int v = 0; v < tile_vectors; ++v) sum[r][v] += left * right[v];
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < tile_rows; ++r)
+  for (int r = 0; r < row_tile; ++r)
 #pragma GCC unroll 16
     for (int v = 0; v < tile_vectors; ++v)
       *reinterpret_cast<Unaligned*>(c + r * c_stride + v * width) = sum[r][v];
@@ -94,9 +94,9 @@ void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, c
                    Index b_stride, Scalar* c, Index c_stride, std::vector<Scalar>& space) {
   constexpr Index width = tile_vectors * register_lanes<Scalar>;
   const Index n_tiles = (n_cols + width - 1) / width;
-  space.resize(static_cast<std::size_t>((n_tiles * width + tile_rows) * tile_depth));
+  space.resize(static_cast<std::size_t>((n_tiles * width + row_tile) * tile_depth));
   Scalar* const left = space.data() + n_tiles * width * tile_depth;
-  Scalar edge[std::size_t{tile_rows * width}];
+  Scalar edge[std::size_t{row_tile * width}];
   for (Index top = 0; top < depth; top += tile_depth) {
     const Index part = std::min(tile_depth, depth - top);
     for (Index t = 0; t < n_tiles; ++t) {
@@ -107,17 +107,17 @@ void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, c
         std::fill(packed + used, packed + width, Scalar(0));
       }
     }
-    for (Index r = 0; r < n_rows; r += tile_rows) {
-      const Index rows = std::min<Index>(tile_rows, n_rows - r);
+    for (Index r = 0; r < n_rows; r += row_tile) {
+      const Index rows = std::min<Index>(row_tile, n_rows - r);
       const Scalar* from = a.data + r * a.row_stride + top * a.col_stride;
       for (Index m = 0; m < part; ++m)
-        for (Index i = 0; i < tile_rows; ++i)
-          left[m * tile_rows + i] = i < rows ? from[i * a.row_stride + m * a.col_stride] : Scalar(0);
+        for (Index i = 0; i < row_tile; ++i)
+          left[m * row_tile + i] = i < rows ? from[i * a.row_stride + m * a.col_stride] : Scalar(0);
       for (Index t = 0; t < n_tiles; ++t) {
         Scalar* out = c + r * c_stride + t * width;
         const Scalar* packed = space.data() + t * width * part;
         const Index used = std::min(width, n_cols - t * width);
-        if (rows == tile_rows && used == width) {
+        if (rows == row_tile && used == width) {
           product_tile(part, left, packed, out, c_stride, top == 0);
           continue;
         }
@@ -136,7 +136,7 @@ void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, c
 template <class Scalar>
 void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride,
                  Scalar* c, Index c_stride, int n_threads) {
-  constexpr Index block_rows = 40 * tile_rows, block_cols = 8 * tile_vectors * register_lanes<Scalar>;
+  constexpr Index block_rows = 40 * row_tile, block_cols = 8 * tile_vectors * register_lanes<Scalar>;
   // Below about a tenth of a millisecond of work threads cost more than they bring.
   const bool small = n_rows * n_cols < (Index{1} << 23) / (depth + 1);
   const Index down = block_count(n_rows, block_rows);

@@ -27,12 +27,12 @@ namespace sparse_experts {
 namespace detail {
 // Workspace of a representation that has one.
 template <class R>
-struct CodeWorkspace {
+struct WorkspaceOf {
   struct type {};
 };
 template <class R>
 requires requires(const R& r) { r.workspace(); }
-struct CodeWorkspace<R> {
+struct WorkspaceOf<R> {
   using type = decltype(std::declval<const R&>().workspace());
 };
 struct ModelAccess;
@@ -64,7 +64,7 @@ class SparseExpertModel {
     std::vector<int> index;  // fall-back: non-zeros of the code
     std::vector<Scalar> value;
     typename Gate<Scalar>::Workspace gate;
-    typename detail::CodeWorkspace<R>::type code;
+    typename detail::WorkspaceOf<R>::type code;
   };
 
   explicit SparseExpertModel(Options options = Options()) : options_(std::move(options)) {}
@@ -210,12 +210,12 @@ class SparseExpertModel {
  private:
   using Stages = detail::Pipeline<Scalar, R, C, E>;
   static constexpr bool has_encode =
-      requires(const R& r, const Scalar* x, typename detail::CodeWorkspace<R>::type& ws) {
+      requires(const R& r, const Scalar* x, typename detail::WorkspaceOf<R>::type& ws) {
     r.encode(x, ws);
   };
 
   static constexpr bool has_encode_centered = requires(const R& r, const Scalar* x, const Vector<Scalar>& m,
-                                                       typename detail::CodeWorkspace<R>::type& ws) {
+                                                       typename detail::WorkspaceOf<R>::type& ws) {
     r.set_center(m, ws);
     r.encode_centered(x, m, ws);
   };
