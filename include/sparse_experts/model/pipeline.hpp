@@ -183,16 +183,7 @@ struct Pipeline {
 
   /// n x q scores of scaled samples, a few thousand at a time.
   template <class Rows>
-  Matrix<Scalar> score(const Rows& rows, int n_threads) const {
-    constexpr Index chunk = 4096;
-    Matrix<Scalar> scores(rows.rows(), weights.n_outputs());
-    for (Index begin = 0; begin < rows.rows(); begin += chunk) {
-      const Rows part = row_range<Scalar>(rows, begin, std::min(rows.rows(), begin + chunk));
-      const SparseRowMatrix<Scalar> codes = representation.transform(part, n_threads);
-      scores.middleRows(begin, part.rows()) = score(codes, gate_weights(part, codes, n_threads), n_threads);
-    }
-    return scores;
-  }
+  Matrix<Scalar> score(const Rows& rows, int n_threads) const;
 
   template <class Rows>
   SparseRowMatrix<Scalar> gate_weights(const Rows& rows, const SparseRowMatrix<Scalar>& codes,
@@ -201,5 +192,18 @@ struct Pipeline {
     return gate.weights(sparse_view(codes), n_threads);
   }
 };
+
+template <class Scalar, class R, class C, class E>
+template <class Rows>
+Matrix<Scalar> Pipeline<Scalar, R, C, E>::score(const Rows& rows, int n_threads) const {
+  constexpr Index chunk = 4096;
+  Matrix<Scalar> scores(rows.rows(), weights.n_outputs());
+  for (Index begin = 0; begin < rows.rows(); begin += chunk) {
+    const Rows part = row_range<Scalar>(rows, begin, std::min(rows.rows(), begin + chunk));
+    const SparseRowMatrix<Scalar> codes = representation.transform(part, n_threads);
+    scores.middleRows(begin, part.rows()) = score(codes, gate_weights(part, codes, n_threads), n_threads);
+  }
+  return scores;
+}
 
 }  // namespace sparse_experts::detail

@@ -263,26 +263,9 @@ class SparseExpertModel {
     return rows;
   }
 
+  // Defined below the class and not inline: a program may have it compiled elsewhere (extern_templates.hpp).
   template <class Rows>
-  void fit_rows(const Rows& raw, const Targets<Scalar>& targets, std::vector<int> classes) {
-    if constexpr (requires { raw.isCompressed(); } && !std::is_same_v<Rows, SparseRows<Scalar>>) {
-      fit_rows(detail::sparse_view(raw), targets, std::move(classes));
-    } else {
-      Report report;
-      detail::StageClock clock(&report.stages, "scaling");
-      Scaler<Scalar> scaler(options_.scaling);
-      scaler.fit_rows(raw);
-      const auto scaled = scaler.transform_rows(raw);
-      clock.done({Status::converged, 0, 0, 0, 0});
-      detail::with_rows(scaled, [&](const auto& rows) {
-        if constexpr (requires(R r, StageContext c) { r.fit(rows, targets, c); })
-          fit_stages(rows, targets, std::move(report), std::move(scaler), std::move(classes));
-        else
-          throw std::invalid_argument(
-              "sparse_experts: X is sparse, expected dense X for this representation");
-      });
-    }
-  }
+  void fit_rows(const Rows& raw, const Targets<Scalar>& targets, std::vector<int> classes);
 
   template <class Rows>
   void fit_stages(const Rows& rows, const Targets<Scalar>& targets, Report report, Scaler<Scalar> scaler,
@@ -373,4 +356,30 @@ class SparseExpertModel {
   Report report_;
 };
 
+template <class Scalar, class R, class C, class E>
+template <class Rows>
+void SparseExpertModel<Scalar, R, C, E>::fit_rows(const Rows& raw, const Targets<Scalar>& targets,
+                                                  std::vector<int> classes) {
+  if constexpr (requires { raw.isCompressed(); } && !std::is_same_v<Rows, SparseRows<Scalar>>) {
+    fit_rows(detail::sparse_view(raw), targets, std::move(classes));
+  } else {
+    Report report;
+    detail::StageClock clock(&report.stages, "scaling");
+    Scaler<Scalar> scaler(options_.scaling);
+    scaler.fit_rows(raw);
+    const auto scaled = scaler.transform_rows(raw);
+    clock.done({Status::converged, 0, 0, 0, 0});
+    detail::with_rows(scaled, [&](const auto& rows) {
+      if constexpr (requires(R r, StageContext c) { r.fit(rows, targets, c); })
+        fit_stages(rows, targets, std::move(report), std::move(scaler), std::move(classes));
+      else
+        throw std::invalid_argument("sparse_experts: X is sparse, expected dense X for this representation");
+    });
+  }
+}
+
 }  // namespace sparse_experts
+
+#if defined(SPARSE_EXPERTS_EXTERN_TEMPLATES)
+#include <sparse_experts/model/extern_templates.hpp>
+#endif
