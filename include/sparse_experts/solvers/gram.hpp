@@ -42,7 +42,8 @@ void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
   constexpr Index panel_rows = 512, block_size = 64;
   gram = Matrix<double>::Zero(p, p);
   const int n_threads = threads_for(n * p, problem.n_threads());
-  Matrix<double> panel(std::min(n, panel_rows), p);
+  // A stride that is no power of two: columns must not share the sets of the caches.
+  Matrix<double> panel(std::min(n, panel_rows) + 8, p);
   const Vector<double>& weights = problem.weights();
   const double uniform = 1 / std::sqrt(static_cast<double>(n));
   const Vector<double> roots = weights.cwiseSqrt();
