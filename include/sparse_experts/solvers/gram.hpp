@@ -188,7 +188,7 @@ class GramSolver {
     double size = y_squared_;
     for (Index j = 0; j < w.size(); ++j) size += std::abs(w[j] * target_[j]);
     return {0.5 * r_dot_v + penalty_value(penalty, w),
-            dual_value(penalty, w, norms_, program_.gradient, y_dot_v, r_dot_v), size};
+            dual_point(penalty, w, norms_, program_.gradient, y_dot_v, r_dot_v).value, size};
   }
 
   Vector<double> target_, norms_;
