@@ -58,13 +58,16 @@ class PathSolver {
       decide(penalty, w);
       if (kind_ == LassoSolver::gram && try_sweeps_) {
         Solution swept = coordinate_descent(*problem_, penalty, stop, w, use_, sweep_budget());
-        if (swept.convergence.status != Status::max_iter) return swept;
+        swept.n_passes += spent_;
+        if (swept.convergence.status == Status::converged || swept.convergence.status == Status::stopped)
+          return swept;
+        spent_ = swept.n_passes;
       }
       prepare();
     }
     if (gram_) {
       Solution solution = gram_->solve(penalty, stop, std::move(w));
-      solution.n_passes = first_ ? 2 : 0;  // the Gram and the correlations of the target
+      solution.n_passes = first_ ? 2 + spent_ : 0;  // the Gram and the correlations of the target
       first_ = false;
       return solution;
     }
@@ -113,10 +116,12 @@ class PathSolver {
     Index needed = 0;
     for (Index j = 0; j < problem_->cols(); ++j)
       if (w[j] != 0 || penalty.violation(j, 0, evaluation_->correlations()[j]) > 0) ++needed;
-    if (3 * needed < problem_->cols())
+    if (3 * needed < problem_->cols()) {
       kind_ = LassoSolver::working_set;
-    else
+    } else {
       evaluation_.reset();
+      spent_ = 1;
+    }
     try_sweeps_ = 6 * needed < 5 * problem_->cols();
   }
 
@@ -136,6 +141,7 @@ class PathSolver {
   std::optional<WorkingSetSolver<D>> sets_;
   std::optional<Homotopy<D>> homotopy_;
   std::optional<Evaluation<D>> evaluation_;
+  Index spent_ = 0;  // passes before the solver was chosen
   bool first_ = true, undecided_ = false, try_sweeps_ = false;
 };
 

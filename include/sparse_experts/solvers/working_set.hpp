@@ -80,7 +80,8 @@ class WorkingSetSolver {
       if (budget > 0 || size > max_set) {
         Solution swept = coordinate_descent(*problem_, penalty, stop, w, use_, size > max_set ? 0 : budget);
         sweep_passes += swept.n_passes;
-        if (size > max_set || swept.convergence.status != Status::max_iter) {
+        const Status status = swept.convergence.status;
+        if (size > max_set || status == Status::converged || status == Status::stopped) {
           evaluated_here_ = false;
           swept.n_passes = evaluation.n_passes() - passes_before + sweep_passes;
           return swept;
