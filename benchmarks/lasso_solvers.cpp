@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Which solver of the Lasso is fastest on which shape? Every variant on wide, tall, sparse, correlated and
 // ill-conditioned problems; a time counts only with its certificate. Counters: passes over X, certified gap,
-// largest working set.
+// largest working set. And what are screening, Anderson and dual extrapolation worth, each alone and all
+// together?
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/linear/elastic_net_fit.hpp>
 #include <sparse_experts/linear/path.hpp>
@@ -56,14 +57,36 @@ Problem make(const Shape& shape) {
   return problem;
 }
 
-void fit(benchmark::State& state, const Shape& shape, se::LassoSolver solver, double ratio) {
+struct Variant {
+  const char* name;
+  se::LassoSolver solver;
+  se::Acceleration use;
+};
+
+constexpr Variant variants[] = {
+    {"automatic", se::LassoSolver::automatic, {}},
+    {"cyclic", se::LassoSolver::cyclic, {}},
+    {"gram", se::LassoSolver::gram, {}},
+    {"working_set", se::LassoSolver::working_set, {}},
+    {"fista", se::LassoSolver::fista, {}},
+    {"lars", se::LassoSolver::lars, {}},
+    {"cyclic_plain", se::LassoSolver::cyclic, {false, false, false}},
+    {"cyclic_screening", se::LassoSolver::cyclic, {true, false, false}},
+    {"cyclic_anderson", se::LassoSolver::cyclic, {false, true, false}},
+    {"cyclic_dual", se::LassoSolver::cyclic, {false, false, true}},
+    {"working_set_unscreened", se::LassoSolver::working_set, {false, true, true}}};
+
+void fit(benchmark::State& state, const Shape& shape, const Variant& variant, double ratio) {
   const Problem problem = make(shape);
   const se::ElasticNetOptions options{.alpha = problem.alpha_max / ratio,
                                       .l1_ratio = 1,
                                       .tol = 1e-6,
                                       .max_iter = 20000,
-                                      .solver = solver,
-                                      .n_threads = 1};
+                                      .solver = variant.solver,
+                                      .n_threads = 1,
+                                      .screening = variant.use.screening,
+                                      .anderson = variant.use.anderson,
+                                      .dual_extrapolation = variant.use.dual_extrapolation};
   se::RegressionFit fitted;
   for (auto _ : state) {
     if (shape.density < 1)
@@ -76,21 +99,21 @@ void fit(benchmark::State& state, const Shape& shape, se::LassoSolver solver, do
   state.counters["passes"] = static_cast<double>(fitted.n_passes);
   state.counters["gap"] = fitted.convergence.value;
   state.counters["working_set"] = static_cast<double>(fitted.working_set);
+  state.counters["screened"] = static_cast<double>(fitted.counts.n_screened);
+  state.counters["extrapolated"] = static_cast<double>(fitted.counts.n_extrapolations);
+  state.counters["extrapolated_dual"] = static_cast<double>(fitted.counts.n_dual_extrapolations);
   state.counters["nonzeros"] = static_cast<double>((fitted.coef.array() != 0).count());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  constexpr const char* names[] = {"automatic", "cyclic", "gram", "working_set", "fista", "lars"};
   for (const Shape& shape : shapes)
     for (const int ratio : {10, 100})
-      for (int solver = 0; solver < 6; ++solver)
+      for (const Variant& variant : variants)
         benchmark::RegisterBenchmark(
-            (std::string(shape.name) + "/" + std::to_string(ratio) + "/" + names[solver]).c_str(),
-            [&shape, ratio, solver](benchmark::State& state) {
-              fit(state, shape, static_cast<se::LassoSolver>(solver), ratio);
-            })
+            (std::string(shape.name) + "/" + std::to_string(ratio) + "/" + variant.name).c_str(),
+            [&shape, ratio, &variant](benchmark::State& state) { fit(state, shape, variant, ratio); })
             ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

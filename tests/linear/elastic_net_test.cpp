@@ -66,6 +66,23 @@ void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
     d.sample_weight = weights.template cast<double>();
     drawn.options.tol = std::pow(10.0, random.uniform(-14, 0));
 
+    // The oracle sees standardised columns as they are.
+    se::Vector<double> deviation = se::Vector<double>::Ones(d.X.cols());
+    if (random.uniform() < 0.2) {
+      drawn.options.standardize = true;
+      const se::Vector<double> omega = d.omega();
+      for (Index j = 0; j < d.X.cols(); ++j) {
+        const double mean = omega.dot(d.X.col(j));
+        const double variance = omega.dot((d.X.col(j).array() - mean).square().matrix());
+        if (variance > 1e-20 * mean * mean) deviation[j] = std::sqrt(variance);
+      }
+      d.X = d.X * deviation.cwiseInverse().asDiagonal();
+    }
+    drawn.options.screening = random.uniform() < 0.7;
+    drawn.options.anderson = random.uniform() < 0.7;
+    drawn.options.dual_extrapolation = random.uniform() < 0.7;
+    drawn.options.warm_start = random.uniform() < 0.2;
+
     const int solver = static_cast<int>(random.below(6));
     drawn.options.solver = static_cast<se::LassoSolver>(solver);
     const bool first_order =
@@ -73,6 +90,7 @@ void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
     const Index most = first_order ? 300 : 3000;
     drawn.options.max_iter = random.uniform() < 0.3 ? 1 + random.below(5) : most;
     se::ElasticNet<Scalar> model(drawn.options);
+    if (drawn.options.warm_start) model.fit(x, (Scalar(2) * y).eval());  // starts from another solution
     if (sparse) {
       const se::SparseMatrix<Scalar> stored = x.sparseView();
       model.fit(stored, y, weights);
@@ -80,9 +98,10 @@ void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
       model.fit(x, y, weights);
     }
     const se::Convergence& c = model.convergence();
-    const auto at = static_cast<double>(
-        d.objective(model.coef().template cast<double>(), static_cast<double>(model.intercept())) -
-        d.optimum());
+    const auto at =
+        static_cast<double>(d.objective(model.coef().template cast<double>().cwiseProduct(deviation),
+                                        static_cast<double>(model.intercept())) -
+                            d.optimum());
     const double unit = d.null_objective();
     ASSERT_GE(c.value * unit, at - 1e-18) << "problem " << problem << " solver " << solver << " status "
                                           << se::to_string(c.status) << " n_iter " << c.n_iter;
@@ -109,4 +128,31 @@ TEST(ElasticNet, GapBoundsTheTrueSuboptimalityInDouble) {
 }
 TEST(ElasticNet, GapBoundsTheTrueSuboptimalityInFloat) {
   check_gap_bounds_suboptimality<float>(n_problems, 2);
+}
+
+TEST(ElasticNet, RidgeEqualsItsClosedFormAndItsGapBoundsTheExcess) {
+  se::Random random(6);
+  for (const auto& [n, p] : {std::pair<Index, Index>{30, 5}, {40, 90}, {12, 200}}) {
+    DenseElasticNet d;
+    d.X = test_support::random_matrix<double>(n, p, random);
+    d.y = (test_support::random_matrix<double>(n, 1, random).array() + 3).matrix();
+    d.alpha = 0.3;
+    d.l1_ratio = 0;
+    const se::RowVector<double> mean = d.X.colwise().mean();
+    const se::Matrix<double> centered = d.X.rowwise() - mean;
+    const double y_mean = d.y.mean();
+    const auto rows = static_cast<double>(n);
+    const se::Matrix<double> system =
+        centered.transpose() * centered + rows * d.alpha * se::Matrix<double>::Identity(p, p);
+    const se::Vector<double> exact = system.householderQr().solve(centered.transpose() * d.y);
+    const auto least = static_cast<double>(d.objective(exact, y_mean - mean.dot(exact)));
+    for (int solver = 0; solver < 5; ++solver) {
+      se::ElasticNet<double> model(
+          {.alpha = d.alpha, .l1_ratio = 0, .tol = 1e-9, .solver = static_cast<se::LassoSolver>(solver)});
+      ASSERT_TRUE(model.fit(d.X, d.y)) << solver << ' ' << model.convergence().value;
+      EXPECT_LT((model.coef() - exact).norm(), 1e-3 * exact.norm()) << solver;
+      EXPECT_GE(model.convergence().value * d.null_objective(),
+                static_cast<double>(d.objective(model.coef(), model.intercept())) - least - 1e-15);
+    }
+  }
 }

@@ -51,6 +51,13 @@ TEST(LassoCV, ErrorsEqualExplicitFitsOfEveryFold) {
     Index best = 0;
     cv.mean_mse().minCoeff(&best);
     EXPECT_EQ(cv.alphas()[static_cast<std::size_t>(best)], cv.alpha());
+    // Mean, standard error and the largest alpha within one of them, from the errors of the folds.
+    Index within = best;
+    const se::Vector<double> mean = cv.mse_path().rowwise().mean();
+    const double error = std::sqrt((cv.mse_path().row(best).array() - mean[best]).square().sum() / (3 * 2));
+    EXPECT_NEAR(cv.standard_error()[best], error, 1e-12 * error);
+    while (within > 0 && mean[within - 1] <= mean[best] + error) --within;
+    EXPECT_EQ(cv.alphas()[static_cast<std::size_t>(within)], cv.alpha_one_se());
   }
 }
 

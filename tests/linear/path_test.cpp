@@ -157,6 +157,9 @@ TEST(Path, ConstantTargetAndStop) {
   EXPECT_TRUE(path.converged());
   EXPECT_EQ(path.coefs.nonZeros(), 0);
   EXPECT_EQ(path.alphas.front(), 1);
+  EXPECT_EQ(se::alpha_max(made.X, se::Vector<double>::Zero(20)), 0);
+  EXPECT_EQ(se::alpha_max(made.X, se::Vector<double>::Constant(20, 4)), 0);
+  EXPECT_EQ(se::alpha_max(se::Matrix<double>::Zero(20, 5), made.y), 0);
   const auto stopped = se::lasso_path(
       made.X, made.y,
       {.n_alphas = 9, .on_progress = [](const se::Progress& progress) { return progress.iteration < 4; }});

@@ -4,9 +4,11 @@
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
+#include <sparse_experts/core/validate.hpp>
 
 #include <concepts>
 #include <type_traits>
+#include <vector>
 
 /// Column operations on any Design with vectors of doubles, whatever the scalar of the design: sums that
 /// decide results are never accumulated in float. Dense and sparse columns have kernels of their own; a
@@ -47,6 +49,18 @@ double sparse_dot(const Scalar* values, const StorageIndex* rows, Index count, c
     for (Index l = 0; l < 4; ++l) sums[l] += static_cast<double>(values[k + l]) * r[rows[k + l]];
   for (; k < count; ++k) sums[0] += static_cast<double>(values[k]) * r[rows[k]];
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// Stored entries of the given columns, as what an operation on all of them costs.
+template <Design D>
+double stored_entries(const D& design, const std::vector<Index>& columns) {
+  if constexpr (IterableDesign<D>) {
+    double sum = 0;
+    for (const Index j : columns) sum += static_cast<double>(design.stored(j));
+    return sum;
+  } else {
+    return static_cast<double>(design.rows()) * static_cast<double>(columns.size());
+  }
 }
 
 /// x_j' r.
@@ -102,6 +116,26 @@ void column_axpy(const D& design, Index j, double a, const double* weights, doub
 
 /// Work below some ten microseconds is not worth waking other threads for.
 inline int threads_for(Index work, int n_threads) { return work < 100000 ? 1 : n_threads; }
+
+/// check_finite(X), by blocks of columns in parallel.
+template <Design D>
+void check_finite_columns(const D& design, int n_threads) {
+  const auto& x = design.matrix();
+  constexpr Index size = 64;
+  std::vector<char> bad(static_cast<std::size_t>(block_count(x.cols(), size)), 0);
+  parallel_blocks(x.cols(), size, threads_for(x.size(), n_threads), [&](const Block& block) {
+    bool finite = true;
+    if constexpr (dense_columns<D>)
+      for (Index j = block.begin; j < block.end; ++j)
+        finite = finite && all_finite(design.column(j), x.rows());
+    else
+      for (Index j = block.begin; j < block.end; ++j)
+        finite = finite && all_finite(design.values(j), design.stored(j));
+    bad[static_cast<std::size_t>(block.id)] = !finite;
+  });
+  for (const char b : bad)
+    if (b) check_finite(x, "X");  // names the entry
+}
 
 /// out_j = x_j' r for all columns: one pass over X, blocks of columns in parallel.
 template <Design D>

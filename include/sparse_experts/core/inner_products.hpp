@@ -19,7 +19,18 @@ inline constexpr int product_lanes = 2, product_rows = 3, product_cols = 3;
 #endif
 using ProductLanes [[gnu::vector_size(product_lanes * 8)]] = double;
 
-/// Rows x Cols inner products at once, sums in registers.
+/// The empty assembly holds the value in a register: GCC would load it again for every product, and loads,
+/// not products, would then be the limit.
+inline ProductLanes load_lanes(const double* x) {
+  ProductLanes lanes;
+  std::memcpy(&lanes, x, sizeof(lanes));
+#if defined(__SSE2__)
+  __asm__("" : "+v"(lanes));
+#endif
+  return lanes;
+}
+
+/// Rows x Cols inner products at once, sums in registers: what the loops are unrolled for.
 template <int Rows, int Cols>
 void product_tile(const double* a, Index lda, const double* b, Index ldb, Index n, double* c, Index ldc,
                   bool add) {
@@ -27,14 +38,18 @@ void product_tile(const double* a, Index lda, const double* b, Index ldb, Index 
   Index i = 0;
   for (; i + product_lanes <= n; i += product_lanes) {
     ProductLanes left[std::size_t{Rows}];
-    for (int u = 0; u < Rows; ++u) std::memcpy(&left[u], a + u * lda + i, sizeof(ProductLanes));
+#pragma GCC unroll 8
+    for (int u = 0; u < Rows; ++u) left[u] = load_lanes(a + u * lda + i);
+#pragma GCC unroll 8
     for (int v = 0; v < Cols; ++v) {
-      ProductLanes right;
-      std::memcpy(&right, b + v * ldb + i, sizeof(ProductLanes));
+      const ProductLanes right = load_lanes(b + v * ldb + i);
+#pragma GCC unroll 8
       for (int u = 0; u < Rows; ++u) sums[u][v] += left[u] * right;
     }
   }
+#pragma GCC unroll 8
   for (int v = 0; v < Cols; ++v)
+#pragma GCC unroll 8
     for (int u = 0; u < Rows; ++u) {
       double sum = 0;
       for (int l = 0; l < product_lanes; ++l) sum += sums[u][v][l];
@@ -49,7 +64,7 @@ void product_tile(const double* a, Index lda, const double* b, Index ldb, Index 
 template <class = void>
 void inner_products(const double* a, Index lda, Index rows_c, const double* b, Index ldb, Index cols_c,
                            Index n, double* c, Index ldc, bool add) {
-  constexpr Index deep = 1024, wide = 48;
+  constexpr Index deep = 512, wide = 48;
   const auto strip = [&]<int Cols>(Index top, Index depth, Index begin, Index end, Index j, bool adding) {
     Index i = begin;
     for (; i + product_rows <= end; i += product_rows)

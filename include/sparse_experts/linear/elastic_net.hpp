@@ -55,7 +55,7 @@ class ElasticNet : public LinearModel<Scalar> {
     detail::check_sample_weights(sample_weight, targets.rows());
     detail::checked_factors(options_.penalty_factors, x.derived().cols());
     detail::with_columns(x, [&](const auto& design) {
-      detail::check_finite(design.matrix(), "X");
+      detail::check_finite_columns(design, options_.n_threads);
       fit_design(design, targets.template cast<double>(), sample_weight.template cast<double>());
     });
     return this->convergence();
@@ -78,7 +78,8 @@ class ElasticNet : public LinearModel<Scalar> {
     Matrix<Scalar> coefs(p, q);
     RowVector<Scalar> intercepts(q);
     std::vector<Convergence> convergences;
-    PathSolver<D> solver(problem, options_.solver, q);
+    PathSolver<D> solver(problem, options_.solver, q,
+                         {options_.screening, options_.anderson, options_.dual_extrapolation});
     const StoppingRule stop{options_.tol, options_.max_iter, options_.on_progress};
     for (Index k = 0; k < q; ++k) {
       if (k > 0) {

@@ -25,6 +25,7 @@ struct RegressionFit {
   Convergence convergence;  ///< duality gap relative to Σ ω_i (y_i - ȳ)² / 2
   Index n_passes = 0;       ///< passes over all columns of X
   Index working_set = 0;    ///< largest working set
+  AccelerationCounts counts = {};
 };
 
 namespace detail {
@@ -39,6 +40,7 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
   fit.convergence = solution.convergence;
   fit.n_passes = solution.n_passes;
   fit.working_set = solution.working_set;
+  fit.counts = solution.counts;
   if constexpr (!std::is_same_v<Scalar, double>) {
     fit.coef = fit.coef.template cast<Scalar>().template cast<double>();
     const Vector<double> w = problem.scaled_units(fit.coef);
@@ -88,7 +90,8 @@ RegressionFit fit_elastic_net(const D& design, const Vector<double>& y, const El
                                      {options.fit_intercept, options.standardize, options.n_threads});
   Vector<double> start = warm_start.size() > 0 ? problem.scaled_units(warm_start)
                                                : Vector<double>(Vector<double>::Zero(design.cols()));
-  PathSolver<D> solver(problem, options.solver, 1);
+  PathSolver<D> solver(problem, options.solver, 1,
+                       {options.screening, options.anderson, options.dual_extrapolation});
   const StoppingRule stop{options.tol, options.max_iter, options.on_progress};
   return detail::to_fit<typename D::Scalar>(problem, penalty, solver.solve(penalty, stop, std::move(start)));
 }

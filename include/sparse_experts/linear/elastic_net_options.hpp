@@ -25,8 +25,11 @@ struct ElasticNetOptions {
   bool standardize =
       false;  ///< penalise the weights of columns of unit variance; coef() is in the units of X
   std::vector<double> penalty_factors =
-      {};                   ///< one per feature (0: not penalised, infinity: excluded); empty: ones
-  bool warm_start = false;  ///< start from the coefficients of the last fit
+      {};                          ///< one per feature (0: not penalised, infinity: excluded); empty: ones
+  bool warm_start = false;         ///< start from the coefficients of the last fit
+  bool screening = true;           ///< Gap Safe screening of columns (see Acceleration): only speed changes
+  bool anderson = true;            ///< Anderson extrapolation of sweeps over columns: only speed changes
+  bool dual_extrapolation = true;  ///< extrapolated dual points of sweeps over columns: only speed changes
 };
 
 namespace detail {

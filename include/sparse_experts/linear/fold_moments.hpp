@@ -57,7 +57,8 @@ std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std
   const Index n = problem.rows(), p = problem.cols();
   constexpr Index panel_rows = 4096, block_size = 64;
   std::vector<Moments> moments(static_cast<std::size_t>(n_folds), Moments(p));
-  Matrix<double> panel(std::min(n, panel_rows), p);
+  // A stride that is no power of two: columns must not share the sets of the caches.
+  Matrix<double> panel(std::min(n, panel_rows) + 8, p);
   Vector<double> target(panel.rows());
   std::vector<Index> order(static_cast<std::size_t>(panel.rows()));
   const auto omega = [&](Index i) {

@@ -23,8 +23,11 @@ struct LassoOptions {
   bool standardize =
       false;  ///< penalise the weights of columns of unit variance; coef() is in the units of X
   std::vector<double> penalty_factors =
-      {};                   ///< one per feature (0: not penalised, infinity: excluded); empty: ones
-  bool warm_start = false;  ///< start from the coefficients of the last fit
+      {};                          ///< one per feature (0: not penalised, infinity: excluded); empty: ones
+  bool warm_start = false;         ///< start from the coefficients of the last fit
+  bool screening = true;           ///< Gap Safe screening of columns (see Acceleration): only speed changes
+  bool anderson = true;            ///< Anderson extrapolation of sweeps over columns: only speed changes
+  bool dual_extrapolation = true;  ///< extrapolated dual points of sweeps over columns: only speed changes
 };
 
 /// Lasso with a certificate:
@@ -51,7 +54,10 @@ class Lasso : public ElasticNet<Scalar> {
                             .on_progress = std::move(options.on_progress),
                             .standardize = options.standardize,
                             .penalty_factors = std::move(options.penalty_factors),
-                            .warm_start = options.warm_start},
+                            .warm_start = options.warm_start,
+                            .screening = options.screening,
+                            .anderson = options.anderson,
+                            .dual_extrapolation = options.dual_extrapolation},
                            "Lasso") {}
 };
 

@@ -77,7 +77,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
     const Vector<double> factors = detail::checked_factors(options_.penalty_factors, x.derived().cols());
     const std::vector<Index> folds = checked_folds(target.size());
     detail::with_columns(x, [&]<Design D>(const D& design) {
-      detail::check_finite(design.matrix(), "X");
+      detail::check_finite_columns(design, options_.n_threads);
       fit_design(design, target.template cast<double>(), sample_weight.template cast<double>(), path, factors,
                  folds);
     });
@@ -167,15 +167,15 @@ class ElasticNetCV : public LinearModel<Scalar> {
     const LassoSolver kind =
         path.solver == LassoSolver::automatic ? PathSolver<D>::choose(problem, count) : path.solver;
     bool by_moments = false;
-    Solution best;
+    GramData whole;  // of all samples, where the moments of the folds have been summed
     if constexpr (detail::dense_columns<D>) {
       if (kind == LassoSolver::gram) {
         by_moments = true;
-        moment_paths(problem, path, factors, alphas, folds, mse);
+        whole = moment_paths(problem, path, factors, alphas, folds, mse);
       }
     }
     if (!by_moments) weighted_paths(design, y, weights, path, factors, alphas, folds, fold_weights, mse);
-    finish(problem, path, factors, alphas, mse, kind);
+    finish(problem, path, factors, alphas, mse, kind, std::move(whole));
   }
 
   /// Every fold a path on the same design with weights of zero for the samples it leaves out.
@@ -207,11 +207,11 @@ class ElasticNetCV : public LinearModel<Scalar> {
     });
   }
 
-  /// Every fold a path on moments: those of all samples minus the fold's.
+  /// Every fold a path on moments: those of all samples minus the fold's. Returns the Gram of all samples.
   template <Design D>
-  void moment_paths(const RegressionProblem<D>& problem, const PathOptions& path,
-                    const Vector<double>& factors, const std::vector<double>& alphas,
-                    const std::vector<Index>& folds, Matrix<double>& mse) const {
+  GramData moment_paths(const RegressionProblem<D>& problem, const PathOptions& path,
+                        const Vector<double>& factors, const std::vector<double>& alphas,
+                        const std::vector<Index>& folds, Matrix<double>& mse) const {
     const std::vector<detail::Moments> moments = detail::fold_moments(problem, folds, options_.n_folds);
     detail::Moments total(problem.cols());
     for (const detail::Moments& m : moments) total.add(m, 1);
@@ -229,12 +229,18 @@ class ElasticNetCV : public LinearModel<Scalar> {
         mse(static_cast<Index>(k), block.id) = left_out.squared_error(coef, intercept) / left_out.weight;
       }
     });
+    // The moments are about the means of all samples already.
+    GramData whole;
+    whole.gram = problem.scale().asDiagonal() * total.xx * problem.scale().asDiagonal();
+    detail::load_target(problem, whole);
+    return whole;
   }
 
   /// Chooses alpha and fits all samples along the path down to it.
   template <Design D>
   void finish(const RegressionProblem<D>& problem, PathOptions path, const Vector<double>& factors,
-              const std::vector<double>& alphas, const Matrix<double>& mse, LassoSolver kind) {
+              const std::vector<double>& alphas, const Matrix<double>& mse, LassoSolver kind,
+              GramData whole) {
     const auto n_folds = static_cast<double>(options_.n_folds);
     const Vector<double> mean = mse.rowwise().mean();
     const Vector<double> error =
@@ -246,7 +252,9 @@ class ElasticNetCV : public LinearModel<Scalar> {
     while (within > 0 && mean[within - 1] <= mean[best] + error[best]) --within;
 
     const std::vector<double> down(alphas.begin(), alphas.begin() + best + 1);
-    PathSolver<D> solver(problem, kind, static_cast<Index>(down.size()));
+    PathSolver<D> solver = whole.gram.size() > 0
+                               ? PathSolver<D>(problem, std::move(whole))
+                               : PathSolver<D>(problem, kind, static_cast<Index>(down.size()));
     path.on_progress = options_.on_progress;
     RegressionFit fit;
     detail::walk_path(problem, solver, path, factors, down,

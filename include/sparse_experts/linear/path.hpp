@@ -37,6 +37,9 @@ struct PathOptions {
       {};                           ///< one per feature (0: not penalised, infinity: excluded); empty: ones
   std::vector<double> alphas = {};  ///< given alphas, strictly decreasing and > 0; empty: made from n_alphas
   double l1_ratio = 1;              ///< elastic_net_path only; lasso_path is l1_ratio = 1
+  bool screening = true;            ///< Gap Safe screening of columns (see Acceleration): only speed changes
+  bool anderson = true;             ///< Anderson extrapolation of sweeps over columns: only speed changes
+  bool dual_extrapolation = true;   ///< extrapolated dual points of sweeps over columns: only speed changes
 };
 
 /// Solutions along a decreasing sequence of alphas. All in the units of X.
@@ -116,7 +119,8 @@ RegressionPath<Scalar> path_of(const RegressionProblem<D>& problem, const PathOp
                     ? geometric_alphas(alpha_max(problem, options.l1_ratio, options.positive, factors),
                                        options.n_alphas, options.alpha_min_ratio)
                     : options.alphas;
-  PathSolver<D> solver(problem, options.solver, static_cast<Index>(path.alphas.size()));
+  PathSolver<D> solver(problem, options.solver, static_cast<Index>(path.alphas.size()),
+                       {options.screening, options.anderson, options.dual_extrapolation});
   std::vector<Eigen::Triplet<Scalar>> entries;
   std::vector<Scalar> intercepts;
   walk_path(problem, solver, options, factors, path.alphas,
@@ -156,7 +160,7 @@ RegressionPath<typename X::Scalar> elastic_net_path(
   detail::check_sample_weights(sample_weight, target.size());
   const Vector<double> factors = detail::checked_factors(options.penalty_factors, x.derived().cols());
   return detail::with_columns(x, [&]<Design D>(const D& design) {
-    detail::check_finite(design.matrix(), "X");
+    detail::check_finite_columns(design, options.n_threads);
     const RegressionProblem<D> problem(design, target.template cast<double>(),
                                        sample_weight.template cast<double>(),
                                        {options.fit_intercept, options.standardize, options.n_threads});
@@ -185,7 +189,7 @@ double alpha_max(const Eigen::EigenBase<X>& x, const Eigen::MatrixBase<Y>& y, do
   detail::check_positive("l1_ratio", l1_ratio);
   const Vector<Scalar> target = detail::checked_target(x.derived(), y.derived());
   return detail::with_columns(x, [&]<Design D>(const D& design) {
-    detail::check_finite(design.matrix(), "X");
+    detail::check_finite_columns(design, 0);
     const RegressionProblem<D> problem(design, target.template cast<double>(), {}, {fit_intercept, false, 0});
     return detail::alpha_max(problem, l1_ratio, false, {});
   });

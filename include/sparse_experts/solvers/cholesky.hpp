@@ -72,7 +72,9 @@ class UpdatableCholesky {
   void remove(Index k) {
     --size_;
     rotations_.clear();
-    for (Index j = k; j < size_; ++j) {
+    Index j = k;
+    for (; j + lanes <= size_; j += lanes) remove_from_lanes(k, j);
+    for (; j < size_; ++j) {
       // Column j + 1 moves to j; the rotations of the earlier rows, then one more to clear its last entry.
       double* to = r_.col(j).data();
       const double* from = r_.col(j + 1).data();
@@ -83,9 +85,7 @@ class UpdatableCholesky {
         to[i] = q.c * carried + q.s * from[i + 1];
         carried = q.c * from[i + 1] - q.s * carried;
       }
-      const double length = std::hypot(carried, from[j + 1]);
-      rotations_.push_back({carried / length, from[j + 1] / length});
-      to[j] = length;
+      rotate(carried, from[j + 1], to[j]);
     }
   }
 
@@ -102,6 +102,49 @@ class UpdatableCholesky {
   struct Rotation {
     double c, s;
   };
+
+  static constexpr Index lanes = 4;
+
+  /// The rotation that takes (carried, next) to (length, 0) joins the list.
+  void rotate(double carried, double next, double& length) {
+    length = std::hypot(carried, next);
+    rotations_.push_back({carried / length, next / length});
+  }
+
+  /// Columns j + 1 … j + lanes move one to the left. The rotations of the rows above j run over all of them
+  /// at once, since each column is a chain of dependent products.
+  template <class = void>
+  void remove_from_lanes(Index k, Index j) {
+    double* to[lanes];
+    double carried[lanes];
+    for (Index l = 0; l < lanes; ++l) {
+      to[l] = r_.col(j + l).data();
+      carried[l] = r_(k, j + l + 1);
+    }
+    for (Index l = 0; l < lanes; ++l) {
+      const double* from = r_.col(j + l + 1).data();
+      std::copy(from, from + k + 1, to[l]);
+    }
+    const double* from[lanes] = {to[1], to[2], to[3], r_.col(j + lanes).data()};
+    for (Index i = k; i < j; ++i) {
+      const Rotation q = rotations_[static_cast<std::size_t>(i - k)];
+      for (Index l = 0; l < lanes; ++l) {
+        // Row i + 1 of a column is read here and overwritten in the next round.
+        const double next = from[l][i + 1];
+        to[l][i] = q.c * carried[l] + q.s * next;
+        carried[l] = q.c * next - q.s * carried[l];
+      }
+    }
+    for (Index l = 0; l < lanes; ++l) {
+      for (Index i = j; i < j + l; ++i) {
+        const Rotation& q = rotations_[static_cast<std::size_t>(i - k)];
+        const double next = from[l][i + 1];
+        to[l][i] = q.c * carried[l] + q.s * next;
+        carried[l] = q.c * next - q.s * carried[l];
+      }
+      rotate(carried[l], from[l][j + l + 1], to[l][j + l]);
+    }
+  }
 
   template <class = void>
   void reserve(Index wanted) {

@@ -34,6 +34,12 @@ double penalty_value(const P& penalty, const Vector<double>& w) {
   return sum;
 }
 
+/// A feasible multiple of the weighted residual and the dual objective there.
+struct DualPoint {
+  double value = 0;
+  double scale = 0;  ///< t
+};
+
 /// Dual objective of the elastic net at the best multiple t v of the weighted residual,
 ///   D(t) = t y'v - t²/2 r'v - Σ_j ω_j*(t c_j),
 /// with c the correlations of v. Where l2_j = 0 the conjugate ω_j* is a box |c_j| t <= l1_j that bounds t
@@ -42,10 +48,9 @@ double penalty_value(const P& penalty, const Vector<double>& w) {
 /// UnpenalizedBlock); what is left is charged with twice its weight.
 /// Cost: O(p). Ref: Fercoq, Gramfort, Salmon, "Mind the duality gap", ICML 2015; for l2 > 0: the conjugate.
 template <class = void>
-double dual_value(const ElasticNetPenalty& penalty, const Vector<double>& w,
-                         const Vector<double>& norms, const Vector<double>& c, double y_dot_v,
-                         double r_dot_v) {
-  if (!(r_dot_v > 0)) return 0;
+DualPoint dual_point(const ElasticNetPenalty& penalty, const Vector<double>& w, const Vector<double>& norms,
+                     const Vector<double>& c, double y_dot_v, double r_dot_v) {
+  if (!(r_dot_v > 0)) return {};
   const Index p = w.size();
   const auto excess = [&](Index j) { return penalty.positive() ? std::max(0.0, c[j]) : std::abs(c[j]); };
   double largest = 1, charge = 0;  // t = 1 at the optimum; more would magnify rounding
@@ -62,7 +67,7 @@ double dual_value(const ElasticNetPenalty& penalty, const Vector<double>& w,
       infeasible = true;
     }
   }
-  if (infeasible) return 0;  // t = 0 is the only feasible multiple
+  if (infeasible) return {};  // t = 0 is the only feasible multiple
   y_dot_v -= charge;
   double t = std::clamp(y_dot_v / r_dot_v, 0.0, largest);
   const auto conjugates = [&](double at) {
@@ -73,12 +78,16 @@ double dual_value(const ElasticNetPenalty& penalty, const Vector<double>& w,
   };
   bool finite_conjugates = false;
   for (Index j = 0; j < p && !finite_conjugates; ++j) finite_conjugates = penalty.l2(j) > 0;
-  if (!finite_conjugates) return std::max(0.0, QuadraticLoss::dual(t, y_dot_v, r_dot_v));
+  if (!finite_conjugates) {
+    const double value = QuadraticLoss::dual(t, y_dot_v, r_dot_v);
+    return value > 0 ? DualPoint{value, t} : DualPoint{};
+  }
 
   // Newton's method on D'(t), which is decreasing and piecewise linear.
-  double best = 0;
+  DualPoint best;
   for (int step = 0; step < 20; ++step) {
-    best = std::max(best, QuadraticLoss::dual(t, y_dot_v, r_dot_v) - conjugates(t));
+    const double value = QuadraticLoss::dual(t, y_dot_v, r_dot_v) - conjugates(t);
+    if (value > best.value) best = {value, t};
     double slope = y_dot_v - t * r_dot_v, curvature = r_dot_v;
     for (Index j = 0; j < p; ++j) {
       const double size = excess(j), l2 = penalty.l2(j);

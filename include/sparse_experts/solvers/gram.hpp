@@ -42,7 +42,8 @@ void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
   constexpr Index panel_rows = 512, block_size = 64;
   gram = Matrix<double>::Zero(p, p);
   const int n_threads = threads_for(n * p, problem.n_threads());
-  Matrix<double> panel(std::min(n, panel_rows), p);
+  // A stride that is no power of two: columns must not share the sets of the caches.
+  Matrix<double> panel(std::min(n, panel_rows) + 8, p);
   const Vector<double>& weights = problem.weights();
   const double uniform = 1 / std::sqrt(static_cast<double>(n));
   const Vector<double> roots = weights.cwiseSqrt();
@@ -192,7 +193,7 @@ class GramSolver {
     double size = y_squared_;
     for (Index j = 0; j < w.size(); ++j) size += std::abs(w[j] * target_[j]);
     return {0.5 * r_dot_v + penalty_value(penalty, w),
-            dual_value(penalty, w, norms_, program_.gradient, y_dot_v, r_dot_v), size};
+            dual_point(penalty, w, norms_, program_.gradient, y_dot_v, r_dot_v).value, size};
   }
 
   Vector<double> target_, norms_;

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace sparse_experts {
 
@@ -99,6 +100,19 @@ class RegressionProblem {
     detail::column_dots(*design_, v, c, options_.n_threads);
     const double total = v.sum();
     c = scale_.array() * (c.array() - mean_.array() * total);
+  }
+
+  /// The same for the given columns alone; the others keep what c holds.
+  void correlations(const Vector<double>& v, const std::vector<Index>& columns, Vector<double>& c) const {
+    const double total = v.sum();
+    const auto count = static_cast<Index>(columns.size());
+    const int n_threads = detail::threads_for(rows() * count, options_.n_threads);
+    detail::parallel_blocks(count, 64, n_threads, [&](const detail::Block& block) {
+      for (Index k = block.begin; k < block.end; ++k) {
+        const Index j = columns[static_cast<std::size_t>(k)];
+        c[j] = scale_[j] * (detail::column_dot(*design_, j, v.data()) - mean_[j] * total);
+      }
+    });
   }
 
   /// Coefficients and intercept in the units of the design.

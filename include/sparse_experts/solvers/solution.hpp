@@ -15,6 +15,20 @@ struct StoppingRule {
   ProgressCallback on_progress;  ///< called once per outer iteration
 };
 
+/// Components of the solvers that may be switched off, to see what they are worth: the solution is the same.
+struct Acceleration {
+  bool screening = true;           ///< Gap Safe screening: cyclic, and single fits by working_set
+  bool anderson = true;            ///< Anderson extrapolation of the sweeps over columns
+  bool dual_extrapolation = true;  ///< extrapolated dual points where sweeps over columns are certified
+};
+
+/// What they did.
+struct AccelerationCounts {
+  Index n_screened = 0;             ///< columns proved to be zero at the optimum before the end
+  Index n_extrapolations = 0;       ///< extrapolated weights that lowered the objective
+  Index n_dual_extrapolations = 0;  ///< extrapolated dual points that were the best so far
+};
+
 /// What a solver of a regression returns, in the units of the RegressionProblem.
 struct Solution {
   Vector<double> w;         ///< p weights
@@ -22,6 +36,7 @@ struct Solution {
   Certificate certificate;  ///< best dual objective seen, and the primal one at w
   Index n_passes = 0;       ///< passes over all columns of X
   Index working_set = 0;    ///< largest working set (p for solvers without one)
+  AccelerationCounts counts;
 };
 
 }  // namespace sparse_experts

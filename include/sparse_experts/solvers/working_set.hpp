@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -31,10 +32,17 @@ namespace sparse_experts {
 template <Design D>
 class WorkingSetSolver {
  public:
-  explicit WorkingSetSolver(const RegressionProblem<D>& problem)
-      : problem_(&problem), gram_(problem), position_(static_cast<std::size_t>(problem.cols()), -1) {}
+  explicit WorkingSetSolver(const RegressionProblem<D>& problem, const Acceleration& use = {})
+      : problem_(&problem),
+        use_(use),
+        gram_(problem),
+        position_(static_cast<std::size_t>(problem.cols()), -1) {
+    std::vector<Index> all(static_cast<std::size_t>(problem.cols()));
+    std::iota(all.begin(), all.end(), Index(0));
+    entries_ = detail::stored_entries(problem.design(), all) / static_cast<double>(problem.cols());
+  }
 
-  /// Sets beyond this leave the Gram to plain coordinate descent.
+  /// Sets beyond this leave the Gram to accelerated coordinate descent.
   static constexpr Index max_set = 8192;
 
   /// Solves at `penalty` from w. `evaluation` may come from the last alpha of a path, measured at this very w
@@ -43,14 +51,15 @@ class WorkingSetSolver {
                  Evaluation<D>& evaluation, bool measured = false) {
     for (Index j = 0; j < problem_->cols(); ++j)
       if (unusable(penalty, j) || (penalty.positive() && w[j] < 0)) w[j] = 0;
-    if (gram_.size() > max_set) measured = false;  // the last solve ended elsewhere
+    if (!evaluated_here_) measured = false;
+    evaluated_here_ = true;
     const Index passes_before = evaluation.n_passes();
     evaluation.set_penalty(penalty);
     Solution solution;
     Convergence& c = solution.convergence;
     c.tolerance = stop.tol;
     double least = std::numeric_limits<double>::max();
-    Index without_progress = 0;
+    Index without_progress = 0, sweep_passes = 0;
     for (Index iteration = 0;; ++iteration) {
       const double gap = measured && iteration == 0 ? evaluation.assess(w) : evaluation.measure(w);
       c.value = std::min(gap, evaluation.relative_gap());
@@ -66,20 +75,34 @@ class WorkingSetSolver {
       if (c.status == Status::max_iter && !go_on) c.status = Status::stopped;
       if (c.status != Status::max_iter || iteration >= stop.max_iter) break;
       const double level = choose(penalty, w, evaluation.correlations());
-      if (gram_.size() > max_set) return coordinate_descent(*problem_, penalty, stop, std::move(w));
+      const double budget = sweep_budget();
+      const Index size = gram_.size() + static_cast<Index>(added_.size());
+      if (budget > 0 || size > max_set) {
+        Solution swept = coordinate_descent(*problem_, penalty, stop, w, use_, size > max_set ? 0 : budget);
+        sweep_passes += swept.n_passes;
+        const Status status = swept.convergence.status;
+        if (size > max_set || status == Status::converged || status == Status::stopped) {
+          evaluated_here_ = false;
+          swept.n_passes = evaluation.n_passes() - passes_before + sweep_passes;
+          return swept;
+        }
+      }
+      grow();
       load(penalty, w, evaluation.correlations(), level);
       gram_descent(program_, newton_, tolerance(), 10000);
       for (Index k = 0; k < gram_.size(); ++k) w[column(k)] = program_.w[k];
     }
     solution.w = std::move(w);
     solution.certificate = evaluation.certificate();
-    solution.n_passes = evaluation.n_passes() - passes_before;
+    solution.n_passes = evaluation.n_passes() - passes_before + sweep_passes;
     solution.working_set = gram_.size();
+    solution.counts.n_screened = evaluation.n_screened();
     return solution;
   }
 
   Solution solve(const ElasticNetPenalty& penalty, const StoppingRule& stop, Vector<double> w) {
     Evaluation<D> evaluation(*problem_, penalty);
+    if (use_.screening) evaluation.enable_screening();
     return solve(penalty, stop, std::move(w), evaluation);
   }
 
@@ -94,17 +117,30 @@ class WorkingSetSolver {
            std::sqrt(2 * problem_->null_objective() * std::max(1e-300, problem_->squared_norm().maxCoeff()));
   }
 
-  /// Adds the worst violators; returns the level of the L1 weights to solve at, 1 = the penalty's own.
+  /// Entries of X that sweeps over columns may touch before the set is solved on its Gram; 0: none. Where
+  /// columns hold few entries beside the size of the set, a sweep costs far less than one on the Gram, let
+  /// alone a factor, and a well conditioned problem takes few. Tried at a cold start, when half of the
+  /// violators are the guess at the set; it may cost a small share of what the Gram will.
+  double sweep_budget() const {
+    const double m = 0.5 * static_cast<double>(n_violators_);
+    if (gram_.size() > 0 || m < 8 * entries_) return 0;
+    return std::min(160 * m * entries_, 0.15 * (m * m * m / 3 + 50 * m * m));
+  }
+
+  /// Chooses the worst violators to join; returns the level of the L1 weights to solve at, 1 = the penalty's
+  /// own.
   double choose(const ElasticNetPenalty& penalty, const Vector<double>& w, const Vector<double>& c) {
     constexpr double forced = std::numeric_limits<double>::max();
     std::vector<std::pair<double, Index>> candidates;
     Index support = 0;
     double worst = 0;
+    n_violators_ = 0;
     for (Index j = 0; j < problem_->cols(); ++j) {
       if (unusable(penalty, j)) continue;
       if (w[j] != 0) ++support;
       const double l1 = penalty.l1(j), size = penalty.positive() ? c[j] : std::abs(c[j]);
       const bool outside = position_[static_cast<std::size_t>(j)] < 0;
+      if (size > l1) ++n_violators_;
       if (w[j] == 0 && l1 > 0) worst = std::max(worst, size / l1);
       if (outside && (w[j] != 0 || size > l1))
         candidates.push_back({w[j] != 0 || l1 == 0 ? forced : size / l1, j});
@@ -119,12 +155,16 @@ class WorkingSetSolver {
       for (const auto& candidate : candidates) needed += candidate.first == forced;
       candidates.resize(std::max(limit, needed));
     }
-    std::vector<Index> added;
-    for (const auto& candidate : candidates) added.push_back(candidate.second);
-    std::sort(added.begin(), added.end());
-    for (const Index j : added) position_[static_cast<std::size_t>(j)] = gram_.size();
-    gram_.append(added, program_.gram);
+    added_.clear();
+    for (const auto& candidate : candidates) added_.push_back(candidate.second);
+    std::sort(added_.begin(), added_.end());
     return level;
+  }
+
+  /// Adds the chosen columns.
+  void grow() {
+    for (const Index j : added_) position_[static_cast<std::size_t>(j)] = gram_.size();
+    gram_.append(added_, program_.gram);
   }
 
   void load(const ElasticNetPenalty& penalty, const Vector<double>& w, const Vector<double>& c,
@@ -149,7 +189,12 @@ class WorkingSetSolver {
   }
 
   const RegressionProblem<D>* problem_;
+  Acceleration use_;
   WorkingGram<D> gram_;
+  std::vector<Index> added_;
+  Index n_violators_ = 0;
+  double entries_ = 0;          // of a column, on average
+  bool evaluated_here_ = true;  // the evaluation stands where the last solve ended
   std::vector<Index> position_;
   GramProgram program_;
   SupportNewton newton_;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sparse_experts/core/types.hpp>
+#include <sparse_experts/solvers/cholesky.hpp>
+
+#include <cmath>
+
+namespace sparse_experts {
+
+/// Weights a_1 … a_K, Σ a_k = 1, that minimise |Σ_k a_k (x_k - x_{k-1})|: the combination Σ_k a_k x_k is the
+/// limit of the sequence where x_k depends linearly on x_{k-1}. `gram` (K x K) holds the inner products of
+/// the differences. Empty where they are too dependent, or where the combination would magnify rounding.
+inline Vector<double> extrapolation_weights(const Matrix<double>& gram) {
+  const Index depth = gram.rows();
+  UpdatableCholesky factor;
+  for (const bool taken : factor.append(Matrix<double>(0, depth), gram, 1e-13))
+    if (!taken) return {};
+  Vector<double> weights = Vector<double>::Ones(depth);
+  factor.solve(weights);
+  const double sum = weights.sum();
+  if (!(std::abs(sum) > 0)) return {};
+  weights /= sum;
+  return weights.cwiseAbs().sum() < 1e6 ? weights : Vector<double>();
+}
+
+/// Anderson extrapolation of the iterates of coordinate descent, which is a linear map of the weights once
+/// their signs have settled. The caller accepts a point only where it lowers the objective, so the solution
+/// stays what it was. Ref: Bertrand, Massias, "Anderson acceleration of coordinate descent", AISTATS 2021,
+/// algorithm 2; Scieur, d'Aspremont, Bach, NIPS 2016.
+class AndersonExtrapolation {
+ public:
+  static constexpr Index depth = 5;
+
+  /// Starts a new sequence at x.
+  void restart(const Vector<double>& x) {
+    iterates_.resize(x.size(), depth + 1);
+    iterates_.col(0) = x;
+    count_ = 1;
+  }
+  /// The next iterate; true when the sequence is long enough.
+  bool push(const Vector<double>& x) {
+    iterates_.col(count_++) = x;
+    return count_ == depth + 1;
+  }
+  /// The extrapolated point, empty where there is none.
+  Vector<double> extrapolate() const {
+    const Matrix<double> steps = iterates_.rightCols(depth) - iterates_.leftCols(depth);
+    Matrix<double> gram(depth, depth);
+    for (Index j = 0; j < depth; ++j)
+      for (Index i = 0; i <= j; ++i) gram(i, j) = gram(j, i) = steps.col(i).dot(steps.col(j));
+    const Vector<double> weights = extrapolation_weights(gram);
+    if (weights.size() == 0) return {};
+    Vector<double> point = weights[0] * iterates_.col(1);
+    for (Index k = 1; k < depth; ++k) point += weights[k] * iterates_.col(k + 1);
+    return point;
+  }
+
+ private:
+  Matrix<double> iterates_;
+  Index count_ = 0;
+};
+
+}  // namespace sparse_experts
