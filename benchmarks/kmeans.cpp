@@ -77,9 +77,9 @@ void automatic_two_threads(benchmark::State& state) {
 
 void grid(benchmark::internal::Benchmark* b) {
   b->ArgNames({"n", "p", "K", "sep"})->Unit(benchmark::kMillisecond);
-  for (const std::int64_t p : {2, 16, 128})
-    for (const std::int64_t k : {10, 100})
-      for (const std::int64_t separation : {1, 4}) b->Args({20000, p, k, separation});
+  for (const std::int64_t p : {2, 8, 16, 64, 256})
+    for (const std::int64_t k : {8, 64, 256})
+      for (const std::int64_t separation : {1, 4}) b->Args({10000, p, k, separation});
 }
 
 BENCHMARK(automatic<double>)->Apply(grid);
@@ -87,9 +87,11 @@ BENCHMARK(lloyd<double>)->Apply(grid);
 BENCHMARK(hamerly<double>)->Apply(grid);
 BENCHMARK(elkan<double>)->Apply(grid);
 BENCHMARK(yinyang<double>)->Apply(grid);
-BENCHMARK(automatic<float>)->Apply(grid);
-BENCHMARK(lloyd<float>)->Apply(grid);
-BENCHMARK(automatic_two_threads<float>)->Apply(grid)->UseRealTime();
+BENCHMARK(automatic_two_threads<float>)
+    ->ArgNames({"n", "p", "K", "sep"})
+    ->Args({20000, 128, 100, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 

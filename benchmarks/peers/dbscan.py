@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """DBSCAN of this library against scikit-learn: seconds, peak memory, agreement.
 
-usage: dbscan.py [--repeat N] [--threads T] [--cases blobs3,uniform3,t4_8k,mnist]
+usage: dbscan.py [--repeat N] [--threads T] [--cases blobs3,uniform3,blobs6,t4_8k,mnist]
 
 Both run on the same arrays, each fit in a process of its own, in turn. Agreement is checked here: the cores must be
 the same set, cores and noise must have the same partition (a border sample may lie in two clusters: scikit-learn takes
@@ -50,6 +50,8 @@ def cases(wanted):
         yield "10^6 x 3, 50 blobs and noise", blobs(1000000, 3), 0.2, 10, None
     if "uniform3" in wanted:
         yield "10^6 x 3, uniform", np.random.default_rng(1).uniform(0, 100, (1000000, 3)), 1.2, 5, None
+    if "blobs6" in wanted:
+        yield "10^5 x 6, 50 blobs and noise", blobs(100000, 6), 1.5, 10, None
     path = os.path.join(data, "chameleon_t4_8k", "chameleon_t4_8k.data.gz")
     if "t4_8k" in wanted and os.path.exists(path):
         truth = np.loadtxt(path.replace(".data.", ".labels0."), dtype=int)
@@ -70,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cases", default="blobs3,uniform3,t4_8k,mnist")
+    parser.add_argument("--cases", default="blobs3,uniform3,blobs6,t4_8k,mnist")
     arguments = parser.parse_args()
     environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), OPENBLAS_NUM_THREADS=str(arguments.threads))
     with tempfile.TemporaryDirectory() as folder:

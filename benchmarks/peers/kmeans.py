@@ -5,7 +5,8 @@ of iterations. Runs are interleaved; medians; inertia is recomputed here in doub
 
   SPARSE_EXPERTS_DATA=<folder with mnist/ and birch1/> kmeans.py [--threads 1] [--runs 3] [--cases mnist10 ...]
 
-Needs scikit-learn, threadpoolctl, Debian's libfaiss-dev and libdlib-dev, g++.
+Needs scikit-learn, threadpoolctl, Debian's libfaiss-dev, libdlib-dev and libopenblas-dev, g++. With the reference BLAS the
+peers take several times as long: the first line printed says which one scikit-learn has loaded.
 """
 import argparse, gzip, os, subprocess, tempfile, time
 
@@ -22,6 +23,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info
+
+print("BLAS of scikit-learn:", [d["prefix"] for d in threadpool_info() if d["user_api"] == "blas"] or "reference")
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.environ["SPARSE_EXPERTS_DATA"]

@@ -216,6 +216,27 @@ TEST(DBSCAN, ManyTilesInHighDimension) {
   }
 }
 
+TEST(DBSCAN, TreeOfManyLeavesGivesTheLabelsOfTilesAtAnyNumberOfThreads) {
+  se::Random random(11);
+  for (const Index p : {1, 5, 16}) {
+    se::RowMatrix<double> x(6000, p);
+    for (Index i = 0; i < x.rows(); ++i)
+      for (Index j = 0; j < p; ++j)
+        x(i, j) = (i % 9 == 0 ? 6 : 1) * random.normal() + 8 * static_cast<double>(i % 4);
+    const double eps = 0.02 + 0.16 * static_cast<double>(p);
+    se::DBSCAN<double> tiles({.eps = eps, .min_samples = 6, .algorithm = se::DBSCANAlgorithm::blocked});
+    tiles.fit(x);
+    EXPECT_GT(tiles.n_clusters(), 1);
+    for (const int n_threads : {1, 2, 8}) {
+      se::DBSCAN<double> tree(
+          {.eps = eps, .min_samples = 6, .n_threads = n_threads, .algorithm = se::DBSCANAlgorithm::tree});
+      tree.fit(x);
+      EXPECT_EQ(tree.labels(), tiles.labels()) << "p " << p << " threads " << n_threads;
+      EXPECT_EQ(tree.predict(x), tiles.labels());
+    }
+  }
+}
+
 TEST(DBSCAN, EveryStorageGivesTheSameLabels) {
   const auto problem = test_support::make_blobs<double>(200, 3, 3, 6.0, 5);
   se::DBSCAN<double> db({.eps = 1.0, .min_samples = 4});

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -17,7 +17,7 @@ namespace sparse_experts::detail {
 template <class Scalar>
 std::vector<std::int32_t> group_centers(const RowMatrix<Scalar>& centers, Index group_width) {
   std::vector<std::int32_t> slots(static_cast<std::size_t>(centers.rows()));
-  std::iota(slots.begin(), slots.end(), 0);
+  for (std::size_t s = 0; s < slots.size(); ++s) slots[s] = static_cast<std::int32_t>(s);
   Vector<double> along(centers.rows());
   const Index p = centers.cols();
   const auto row = [&](std::int32_t k) { return centers.data() + k * p; };
@@ -36,8 +36,8 @@ std::vector<std::int32_t> group_centers(const RowMatrix<Scalar>& centers, Index 
   const auto split = [&](const auto& self, std::size_t begin, std::size_t end) -> void {
     const auto width = static_cast<std::size_t>(group_width), size = end - begin;
     if (size <= width) {
-      std::sort(slots.begin() + static_cast<std::ptrdiff_t>(begin),
-                slots.begin() + static_cast<std::ptrdiff_t>(end));
+      for (std::size_t s = begin + 1; s < end; ++s)
+        for (std::size_t t = s; t > begin && slots[t] < slots[t - 1]; --t) std::swap(slots[t - 1], slots[t]);
       return;
     }
     const std::int32_t one = farthest(begin, end, slots[begin]), other = farthest(begin, end, one);
@@ -53,9 +53,7 @@ std::vector<std::int32_t> group_centers(const RowMatrix<Scalar>& centers, Index 
     self(self, middle, end);
   };
   split(split, 0, slots.size());
-  slots.resize((slots.size() + static_cast<std::size_t>(group_width) - 1) /
-                   static_cast<std::size_t>(group_width) * static_cast<std::size_t>(group_width),
-               -1);
+  while (slots.size() % static_cast<std::size_t>(group_width) != 0) slots.push_back(-1);
   return slots;
 }
 

@@ -53,10 +53,9 @@ class CenterTiles {
     const Index n_vectors = std::max<Index>(1, (used + width - 1) / width);
     set_panels(n_vectors, panel_vectors);
     const auto n_slots = static_cast<std::size_t>(n_vectors * width);
-    ids_.assign(n_slots, -1);
+    ids_ = std::vector<std::int32_t>(n_slots, -1);
     std::copy(slots.begin(), slots.end(), ids_.begin());
-    bias_.assign(n_slots, std::numeric_limits<Scalar>::max());
-    norms_.assign(n_slots, 0.0);
+    bias_ = Numbers(n_slots, std::numeric_limits<Scalar>::max());
     data_.resize(n_slots * static_cast<std::size_t>(n_features_));
     const double origin_norm = std::sqrt(squared_length(origin.data(), origin.size()));
     double largest = 0;
@@ -93,6 +92,8 @@ class CenterTiles {
   }
 
  private:
+  using Numbers = std::vector<Scalar, Eigen::aligned_allocator<Scalar>>;
+
   /// Panels of nearly equal width, none wider than `widest`.
   void set_panels(Index n_vectors, Index widest) {
     const Index n_panels = (n_vectors + widest - 1) / widest;
@@ -124,16 +125,14 @@ class CenterTiles {
       to[j * stride] = c;
     }
     bias_[slot] = static_cast<Scalar>(square / 2 + cross);
-    norms_[slot] = std::sqrt(square);
-    return norms_[slot];
+    return std::sqrt(square);
   }
 
   Index n_centers_ = 0, n_features_ = 0;
   double largest_norm_ = 0, largest_bias_ = 0;
   std::vector<Panel> panels_;
   std::vector<std::int32_t> ids_;
-  std::vector<double> norms_;
-  std::vector<Scalar, Eigen::aligned_allocator<Scalar>> bias_, data_;
+  Numbers bias_, data_;
 };
 
 }  // namespace sparse_experts::detail

@@ -6,7 +6,9 @@
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -33,8 +35,9 @@ class ClusterSums {
               Index n_changed, int n_threads) {
     const bool afresh = n_updates_++ % 32 == 0 || 2 * n_changed >= x.rows();
     collect(before, after, afresh);
+    const std::vector<Index> order = longest_first();
     parallel_blocks(sums_.rows(), 1, n_threads, [&](const Block& block) {
-      const Index k = block.begin;
+      const Index k = order[static_cast<std::size_t>(block.begin)];
       double* sum = sums_.data() + k * sums_.cols();
       if (afresh) {
         std::fill_n(sum, sums_.cols(), 0.0);
@@ -68,10 +71,26 @@ class ClusterSums {
   }
 
  private:
+  /// Clusters in the order in which threads take them. Few clusters: the largest first, else a thread may
+  /// start on a large one when the others are done.
+  std::vector<Index> longest_first() const {
+    constexpr std::size_t few = 64;
+    std::vector<Index> order(first_.size() - 1);
+    const auto events = [&](Index k) {
+      return first_[static_cast<std::size_t>(k) + 1] - first_[static_cast<std::size_t>(k)];
+    };
+    for (std::size_t at = 0; at < order.size(); ++at) {
+      order[at] = static_cast<Index>(at);
+      for (std::size_t t = at; order.size() <= few && t > 0 && events(order[t - 1]) < events(order[t]); --t)
+        std::swap(order[t - 1], order[t]);
+    }
+    return order;
+  }
+
   /// Counting sort of the events (row joins: 2 i, row leaves: 2 i + 1) by cluster.
   template <class = void>
   void collect(const Labels& before, const Labels& after, bool afresh) {
-    first_.assign(static_cast<std::size_t>(sums_.rows()) + 1, 0);
+    first_ = std::vector<std::size_t>(static_cast<std::size_t>(sums_.rows()) + 1);
     const auto each_event = [&](auto&& f) {
       for (std::size_t i = 0; i < after.size(); ++i) {
         if (!afresh && before[i] == after[i]) continue;

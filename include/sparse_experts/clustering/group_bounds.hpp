@@ -198,7 +198,7 @@ class GroupStep {
 
   /// Scores of all pairs, group by group; merges them into best and the lower bounds. Returns their number.
   std::int64_t evaluate(const Block& block, const std::vector<Pair>& pairs, Work& work) {
-    work.starts.assign(static_cast<std::size_t>(n_groups_) + 1, 0);
+    work.starts = std::vector<std::size_t>(static_cast<std::size_t>(n_groups_) + 1);
     for (const Pair& pair : pairs) ++work.starts[static_cast<std::size_t>(pair.group) + 1];
     for (std::size_t g = 1; g < work.starts.size(); ++g) work.starts[g] += work.starts[g - 1];
     work.sorted.resize(pairs.size());

@@ -181,7 +181,7 @@ class KMeans {
     detail::check_not_empty(x.rows(), x.cols(), "X");
     check_options(x.rows(), weights);
     detail::with_rows(x, [&](const auto& rows) {
-      detail::check_finite(rows, "X");
+      detail::check_finite_rows(rows, options_.n_threads);
       using Rows = std::decay_t<decltype(rows)>;
       if constexpr (std::is_same_v<Rows, DenseRows<Scalar>>) {
         if (detail::PackedRows<Scalar>::worthwhile(rows)) {

@@ -36,7 +36,7 @@ class MassSampler {
  public:
   void reset(const Vector<double>& mass) {
     mass_ = &mass;
-    sums_.assign(static_cast<std::size_t>(block_count(mass.size(), block_rows)), 0.0);
+    sums_ = std::vector<double>(static_cast<std::size_t>(block_count(mass.size(), block_rows)));
     total_ = 0;
     for (std::size_t b = 0; b < sums_.size(); ++b) {
       const Index begin = static_cast<Index>(b) * block_rows;
@@ -201,7 +201,7 @@ RowMatrix<typename Problem::Scalar> kmeans_parallel_centers(const Problem& probl
     for (Index i = 0; i < n && sampler.total() > 0; ++i)
       if (random.uniform() * sampler.total() < oversampling * mass[i]) fresh.push_back(i);
     if (fresh.empty()) break;
-    candidates.insert(candidates.end(), fresh.begin(), fresh.end());
+    for (const Index row : fresh) candidates.push_back(row);
   }
 
   fill(weights, static_cast<Index>(candidates.size()), 0.0);

@@ -5,6 +5,7 @@
 #include <sparse_experts/clustering/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 
@@ -16,6 +17,22 @@
 #include <vector>
 
 namespace sparse_experts::detail {
+
+/// check_finite(rows, "X"), blocks of dense rows in parallel.
+template <class Scalar>
+void check_finite_rows(const DenseRows<Scalar>& x, int n_threads) {
+  const Index bad = parallel_sum<Index>(x.rows(), 1024, n_threads, 0, [&](const Block& block) {
+    Index sum = 0;
+    for (Index i = block.begin; i < block.end; ++i)
+      sum += all_finite(x.data() + i * x.outerStride(), x.cols()) ? 0 : 1;
+    return sum;
+  });
+  if (bad > 0) check_finite(x, "X");  // names the entry
+}
+template <class Scalar, class StorageIndex>
+void check_finite_rows(const SparseRows<Scalar, StorageIndex>& x, int) {
+  check_finite(x, "X");
+}
 
 /// What all starts of a fit share: the rows and what is computed from them once.
 template <class Rows_>

@@ -60,13 +60,20 @@ double row_squared_distance(const SparseRows<Scalar, StorageIndex>& x, Index i, 
   const Index begin = x.outerIndexPtr()[i];
   const Scalar* values = x.valuePtr() + begin;
   const StorageIndex* columns = x.innerIndexPtr() + begin;
-  double stored = 0, rest = center_square;
-  for (Index k = 0; k < row_terms(x, i); ++k) {
+  // Four chains each hide the latency of the additions.
+  double stored[4] = {}, met[4] = {};
+  const Index terms = row_terms(x, i);
+  const auto add = [&](Index k, Index chain) {
     const double c = static_cast<double>(center[columns[k]]), d = static_cast<double>(values[k]) - c;
-    stored += d * d;
-    rest -= c * c;
-  }
-  return stored + std::max(0.0, rest);
+    stored[chain] += d * d;
+    met[chain] += c * c;
+  };
+  Index k = 0;
+  for (; k + 4 <= terms; k += 4)
+    for (Index chain = 0; chain < 4; ++chain) add(k + chain, chain);
+  for (; k < terms; ++k) add(k, 0);
+  const double rest = center_square - ((met[0] + met[1]) + (met[2] + met[3]));
+  return ((stored[0] + stored[1]) + (stored[2] + stored[3])) + std::max(0.0, rest);
 }
 
 /// sum += weight x_i, p entries.
