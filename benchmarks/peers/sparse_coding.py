@@ -168,7 +168,8 @@ if __name__ == "__main__":
     parser.add_argument("--patches", type=int, default=200000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--driver", help="an already compiled sparse_coding_driver.cpp; else it is compiled first")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        driver = build(folder)
+        driver = options.driver or build(folder)
         {"encode": encode, "learn": learn}[options.what](options, folder, driver)
