@@ -86,6 +86,18 @@ TEST(Sparsify, SameBitsAtAnyNumberOfThreads) {
   EXPECT_EQ(scores[0], scores[1]);
 }
 
+// The output layer is fitted on models of the new size, given atoms or not.
+TEST(Sparsify, TakesGivenAtoms) {
+  const auto data = test_support::make_blobs<float>(200, 10, 3, 2.0, 5);
+  Model::Options options = many_atoms();
+  options.representation.dictionary = data.X.topRows(40).cast<double>();
+  Model model(options);
+  model.fit(data.X, data.labels);
+  EXPECT_TRUE(sparsify(model, data.X, data.labels, {.max_bytes = model.bytes() / 2}).reached);
+  EXPECT_EQ(model.options().representation.dictionary.rows(), model.representation().n_atoms());
+  EXPECT_TRUE(model.report().stage("output layer"));
+}
+
 TEST(Sparsify, SaysWhenASizeIsOutOfReach) {
   const auto data = test_support::make_blobs<float>(120, 10, 2, 2.0, 5);
   Model model(many_atoms());

@@ -129,7 +129,10 @@ struct ModelAccess {
     curve.reached = small.bytes() <= options.max_bytes;
     if (curve.points.size() > 1) {
       small.options_.expert = expert;
-      small.options_.representation.n_components = std::max<Index>(1, stages.representation.n_atoms());
+      auto& representation = small.options_.representation;
+      representation.n_components = std::max<Index>(1, stages.representation.n_atoms());
+      if (representation.dictionary.size() > 0)
+        representation.dictionary = stages.representation.dictionary().template cast<double>();
       finish(small, rows, targets, codes, gates, atoms, certificate, context);
       model = std::move(small);
     }

@@ -218,7 +218,10 @@ class SparseExpertCV {
     std::vector<Fold> folds;
     for (const Split& split : splits) folds.push_back(encode(rows, labels, split, candidate));
     try_one(folds, candidate, start);
-    if (!contest.folds.empty() && !beats(trials_.size() - 1, contest.trial, 0)) return;
+    // More atoms have to win by more than chance easily gives.
+    const Index n_atoms = trials_[contest.trial].result.candidate.representation.n_components;
+    const double margin = candidate.representation.n_components > n_atoms ? 0.5 : 0;
+    if (!contest.folds.empty() && !beats(trials_.size() - 1, contest.trial, margin)) return;
     contest.trial = trials_.size() - 1;
     contest.folds = std::move(folds);
   }
