@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace {
 
 namespace se = sparse_experts;
@@ -36,6 +38,21 @@ TEST(L1SVMPath, BadValuesAreRejected) {
   EXPECT_THROW(se::l1_svm_path(problem.X, problem.labels, {.C_min_ratio = 1}), std::invalid_argument);
   EXPECT_THROW(se::l1_svm_path(problem.X, problem.labels, {.Cs = {1, 1}}), std::invalid_argument);
   EXPECT_THROW(se::L1SVMCV<double>({.n_folds = 1}), std::invalid_argument);
+}
+
+TEST(L1SVMCV, AClassOfOneSampleIsRejectedBeforeAnyFold) {
+  auto problem = make_blobs<double>(40, 4, 2, 1, 2);
+  problem.labels.setZero();
+  problem.labels[7] = 3;
+  se::L1SVMCV<double> search({.n_folds = 4, .path = {.n_Cs = 3}});
+  try {
+    search.fit(problem.X, problem.labels);
+    FAIL() << "no exception";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("samples of class 3 = 1"), std::string::npos) << error.what();
+  }
+  problem.labels[8] = 3;
+  EXPECT_NO_THROW(search.fit(problem.X, problem.labels));
 }
 
 TEST(L1SVMCV, ChoosesTheBestMeanAccuracyAndRefits) {

@@ -7,6 +7,7 @@
 #include <sparse_experts/linear/l1_svm_options.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <map>
 #include <string>
@@ -61,6 +62,15 @@ Vector<double> combined_weights(const LabelVector& labels, const std::vector<int
   }
   for (Index i = 0; i < labels.size(); ++i) weights[i] *= factors[class_of(classes, labels[i])];
   return weights;
+}
+
+/// C times the weights: the cost of each sample, whose sum must be a positive number in double.
+inline Vector<double> sample_costs(double C, const Vector<double>& weights) {
+  const Vector<double> costs = C * weights;
+  const double total = costs.sum();
+  if (!(total > 0) || !std::isfinite(total))
+    reject("C times the sum of the weights", total, "a finite value > 0");
+  return costs;
 }
 
 /// The label with the largest score of each row (one column: positive means the larger label).

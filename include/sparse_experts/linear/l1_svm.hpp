@@ -93,7 +93,8 @@ class L1SVM {
     if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
     const Vector<double> weights = detail::combined_weights(checked, classes, options_.class_weight,
                                                             sample_weight.template cast<double>());
-    set_fitted(classes, design.cols(), solve(design, checked, classes, options_.C * weights));
+    set_fitted(classes, design.cols(),
+               solve(design, checked, classes, detail::sample_costs(options_.C, weights)));
     return convergence_;
   }
 

@@ -5,6 +5,7 @@
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
+#include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
 #include <sparse_experts/losses/margin_loss.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
@@ -167,8 +168,8 @@ L1SVMSolution l1_svm_binary(const D& design, const Vector<double>& signs, const 
     detail::check_size("warm_start.coef.size()", warm_start.coef.size(), design.cols(), "X.cols()");
     detail::check_finite(warm_start.coef, "warm_start.coef");
   }
-  Vector<double> costs = Vector<double>::Constant(design.rows(), options.C);
-  if (sample_weight.size() > 0) costs = costs.cwiseProduct(sample_weight);
+  Vector<double> costs = detail::sample_costs(
+      options.C, sample_weight.size() > 0 ? sample_weight : Vector<double>::Ones(design.rows()));
   detail::MarginSettings settings{options.tol, options.max_iter, {}};
   if (options.on_progress)
     settings.on_iteration = [&](const Convergence& now) {

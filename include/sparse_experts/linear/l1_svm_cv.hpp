@@ -9,6 +9,7 @@
 #include <sparse_experts/model_selection/split.hpp>
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct L1SVMCVOptions {
 };
 
 /// The L1-SVM with C chosen by stratified cross-validation: a path per fold, then one fit on all samples at
-/// the C of the best mean accuracy (the smallest of them on a tie, the sparsest model).
+/// the C of the best mean accuracy (the smallest of them on a tie, the sparsest model). Each class needs at
+/// least 2 samples.
 template <class Scalar>
 class L1SVMCV {
  public:
@@ -35,6 +37,11 @@ class L1SVMCV {
   const Convergence& fit(const X& x, const Labels& labels) {
     const LabelVector checked = detail::as_labels(labels);
     detail::check_size("labels.size()", checked.size(), x.rows(), "X.rows()");
+    // So that every fold is trained on every class.
+    const std::vector<int> classes = detail::distinct_labels(checked);
+    for (const int label : classes)
+      if (const Index count = (checked.array() == label).count(); count < 2)
+        detail::reject("samples of class " + std::to_string(label), count, "at least 2");
     Matrix<double> scores(static_cast<Index>(Cs_.size()), options_.n_folds);
     KFoldOptions folds;
     folds.n_folds = options_.n_folds;

@@ -133,8 +133,9 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
           L1SVMSolution solution;
           for (Index k = 0; k < n_points; ++k) {
             const auto at = static_cast<std::size_t>(k);
-            solution = detail::solve_l1_svm_signs(columns, nullptr, signs, path.Cs[at] * weights, fit,
-                                                  solution, {fit.tol, fit.max_iter, {}});
+            solution = detail::solve_l1_svm_signs(columns, nullptr, signs,
+                                                  detail::sample_costs(path.Cs[at], weights), fit, solution,
+                                                  {fit.tol, fit.max_iter, {}});
             path.coefs[c].startVec(k);
             for (Index j = 0; j < solution.coef.size(); ++j)
               if (solution.coef[j] != 0)
