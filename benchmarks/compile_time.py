@@ -29,12 +29,12 @@ UNITS = {
 }
 
 
-def seconds(source):
+def seconds(source, *flags):
     with tempfile.TemporaryDirectory() as folder:
         unit = os.path.join(folder, "unit.cpp")
         with open(unit, "w") as file:
             file.write(source)
-        command = [COMPILER, "-std=c++20", "-O2", "-I", os.path.join(ROOT, "include"), "-I", EIGEN, "-c", unit, "-o", unit + ".o"]
+        command = [COMPILER, "-std=c++20", "-O2", *flags, "-I", os.path.join(ROOT, "include"), "-I", EIGEN, "-c", unit, "-o", unit + ".o"]
         times = []
         for _ in range(RUNS):
             start = time.perf_counter()
@@ -48,3 +48,7 @@ print(f"{'Eigen/Core + Eigen/SparseCore':34s} {base:6.2f} s")
 for name, (header, body) in UNITS.items():
     total = seconds(f"#include <sparse_experts/{header}>\n" + MAIN.format(body))
     print(f"{name:34s} {total:6.2f} s   beyond Eigen {total - base:6.2f} s")
+header, body = UNITS["umbrella, SparseExpertModel"]
+total = seconds(f"#include <sparse_experts/{header}>\n" + MAIN.format(body), "-DSPARSE_EXPERTS_EXTERN_TEMPLATES")
+print(f"{'the same, sparse_experts::compiled':34s} {total:6.2f} s   beyond Eigen {total - base:6.2f} s")
+print(f"{'its one instantiating file':34s} {seconds('#include <sparse_experts/model/instantiate.hpp>'):6.2f} s")
