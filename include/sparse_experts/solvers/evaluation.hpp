@@ -112,6 +112,7 @@ class Evaluation {
       if (screen_) clear_screened(correlations_);
       return;
     }
+    if (correlations_.size() == 0) correlations_.setZero(problem_->cols());  // most columns unusable
     problem_->correlations(weighted_, screening_.alive(), correlations_);
     n_columns_ += left;
   }
