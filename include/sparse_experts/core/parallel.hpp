@@ -14,6 +14,12 @@
 #include <thread>
 #endif
 
+#if defined(__GNUC__)
+#define SPARSE_EXPERTS_NOINLINE __attribute__((noinline))
+#else
+#define SPARSE_EXPERTS_NOINLINE
+#endif
+
 /// Deterministic parallel loops. Work is cut into blocks by its size, never by the number of threads, and
 /// partial results are combined in the order of the blocks, so every result has the same bits at any
 /// n_threads. Runs on OpenMP where the including program is compiled with it, on std::thread where
@@ -56,7 +62,9 @@ void parallel_blocks(Index n_items, Index block_size, int n_threads, Body&& body
   const Index size = std::max<Index>(1, block_size);
   const Index n_blocks = block_count(n_items, size);
   [[maybe_unused]] const Index n_workers = std::min(resolve_threads(n_threads), n_blocks);
-  const auto run = [&](Index id, Index worker) {
+  // One copy of the body for the serial and the parallel loop: inlined in two places, the compiler may fuse
+  // multiplications and additions in one and not in the other, and the bits would differ.
+  const auto run = [&](Index id, Index worker) SPARSE_EXPERTS_NOINLINE {
     body(Block{id, id * size, std::min(n_items, (id + 1) * size), worker});
   };
 #if defined(_OPENMP) || defined(SPARSE_EXPERTS_STD_THREADS)
