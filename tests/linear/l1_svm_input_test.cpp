@@ -79,6 +79,36 @@ TEST(L1SVMInput, BadDataAreRejectedAndLeaveTheModelAsItWas) {
   EXPECT_EQ(svm.coef(), coef);
 }
 
+TEST(L1SVMInput, CostsBeyondTheRangeOfDoubleAreRejected) {
+  const auto problem = make_blobs<double>(30, 4, 2, 1, 1);
+  const se::Vector<double> weights = se::Vector<double>::Constant(30, 1e10);
+  expect_message(message_of([&] { se::L1SVM<double>({.C = 1e300}).fit(problem.X, problem.labels, weights); }),
+                 "C times the sum of the weights = inf");
+  expect_message(
+      message_of([&] { se::L1SVM<double>({.C = 1e-320}).fit(problem.X, problem.labels, 1e-20 * weights); }),
+      "C times the sum of the weights = 0");
+  const se::DenseColumns<double> design(problem.X);
+  const se::Vector<double> signs = (problem.labels.array() == 1).select(se::Vector<double>::Ones(30), -1.0);
+  expect_message(message_of([&] { se::l1_svm_binary(design, signs, {.C = 1e300}, weights); }),
+                 "C times the sum of the weights = inf");
+}
+
+// With one violator and a free bias no column has curvature; a weight on one was kept for ever, and lifted
+// designs stalled with gaps of some percent.
+TEST(L1SVMInput, WeightsWithoutCurvatureAreTakenBackToZero) {
+  const se::Matrix<double> X{{1.0, 0.0}, {0.5, 2.0}, {0.0, 1.0}};
+  const se::DenseColumns<double> design(X);
+  const se::detail::DesignColumns columns(design);
+  se::detail::NewtonModel model;
+  model.columns = {0, 1};
+  model.slope = se::Vector<double>::Zero(2);
+  model.start = se::Vector<double>{{0.3, -0.2}};
+  model.curvature = se::Vector<double>{{2.0, 0.0, 0.0}};
+  model.free_intercept = true;
+  model.tol = 1e-6;
+  EXPECT_EQ(se::detail::ColumnStep(columns).minimise(model), se::Vector<double>::Zero(2));
+}
+
 TEST(L1SVMInput, LabelsMayBeAnyVectorOfInt) {
   const auto problem = make_blobs<double>(30, 4, 3, 2, 2);
   const std::vector<int> labels(problem.labels.data(), problem.labels.data() + 30);

@@ -55,6 +55,23 @@ TEST(SparseExpertInput, BadOptionsAreNamed) {
         [](auto& o) { o.representation.dictionary = Matrix<double>::Ones(3, 9); });
 }
 
+// They were read as places in classes().
+TEST(SparseExpertInput, ClassWeightsGoByLabel) {
+  Model::Options options = small();
+  options.expert.class_weight.given = {{20, 4.0}};
+  EXPECT_NE(message_of(options).find("label in expert.class_weight.given = 20"), std::string::npos);
+  const LabelVector tens = 10 * data.labels;
+  Model by_label(options), plain(small());
+  by_label.fit(data.X, tens);
+  Model::Options numbered = small();
+  numbered.expert.class_weight.given = {{2, 4.0}};
+  Model same(numbered);
+  same.fit(data.X, data.labels);
+  plain.fit(data.X, data.labels);
+  EXPECT_EQ(by_label.decision_function(data.X), same.decision_function(data.X));
+  EXPECT_NE(by_label.decision_function(data.X), plain.decision_function(data.X));
+}
+
 TEST(SparseExpertInput, BadDataIsNamed) {
   EXPECT_NE(message_of(small(), Matrix<double>(0, 4)).find("X.shape"), std::string::npos);
   EXPECT_NE(message_of(small(), data.X.topRows(50)).find("labels.size()"), std::string::npos);

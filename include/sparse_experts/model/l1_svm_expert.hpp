@@ -11,6 +11,7 @@
 #include <sparse_experts/model/policies.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 #include <vector>
@@ -21,7 +22,7 @@ namespace sparse_experts {
 struct L1SVMExpertOptions {
   double C = 1;                                 ///< weight of the loss against |W|_1, > 0
   double tol = 1e-3;                            ///< duality gap / primal value
-  ClassWeights class_weight = {};               ///< none, balanced or given, by place in classes()
+  ClassWeights class_weight = {};               ///< none, balanced or given, by label
   L1SVMSolver solver = L1SVMSolver::automatic;  ///< variant
   Index max_iter = 1000;                        ///< outer iterations a class
 };
@@ -41,13 +42,14 @@ class L1SVMExpert {
     L1SVMOptions options;
     options.C = options_.C;
     options.tol = options_.tol;
+    options.class_weight = options_.class_weight;
     options.solver = options_.solver;
     options.max_iter = options_.max_iter;
     options.n_threads = context.n_threads;
     detail::check_l1_svm_options(options);
     const std::vector<int> classes = detail::distinct_labels(targets.classes);
-    const Vector<double> costs =
-        options.C * detail::combined_weights(targets.classes, classes, options_.class_weight, {});
+    const Vector<double> costs = detail::sample_costs(
+        options.C, detail::combined_weights(targets.classes, classes, by_class(targets, classes), {}));
     const Index q = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
     Matrix<Scalar> coef(design.cols(), q);
     Vector<Scalar> intercept(q);
@@ -83,6 +85,22 @@ class L1SVMExpert {
   const Vector<Scalar>& intercept() const { return intercept_; }  ///< q
 
  private:
+  // The given weights, whose keys are labels, by the numbers of the classes at hand: a fold may lack one.
+  ClassWeights by_class(const Targets<Scalar>& targets, const std::vector<int>& classes) const {
+    ClassWeights weights{options_.class_weight.balanced, {}};
+    for (const auto& [label, weight] : options_.class_weight.given) {
+      int number = label;
+      if (!targets.labels.empty()) {
+        const std::size_t at = detail::class_of(targets.labels, label);
+        if (at == targets.labels.size() || targets.labels[at] != label)
+          detail::reject("label in expert.class_weight.given", label, "a label that occurs");
+        number = static_cast<int>(at);
+      }
+      if (std::binary_search(classes.begin(), classes.end(), number)) weights.given[number] = weight;
+    }
+    return weights;
+  }
+
   L1SVMExpertOptions options_;
   Matrix<Scalar> coef_;
   Vector<Scalar> intercept_;

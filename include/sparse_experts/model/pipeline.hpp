@@ -91,6 +91,7 @@ template <class Scalar>
 Targets<Scalar> select_targets(const Targets<Scalar>& targets, const std::vector<Index>& picked) {
   Targets<Scalar> out;
   out.n_classes = targets.n_classes;
+  out.labels = targets.labels;
   out.classes.resize(targets.classes.size() > 0 ? static_cast<Index>(picked.size()) : 0);
   out.values.resize(targets.values.size() > 0 ? static_cast<Index>(picked.size()) : 0);
   for (std::size_t r = 0; r < picked.size(); ++r) {

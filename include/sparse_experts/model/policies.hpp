@@ -10,14 +10,17 @@
 
 #include <concepts>
 #include <cstdint>
+#include <vector>
 
 namespace sparse_experts {
 
 /// What the samples shall be mapped to: classes or real values, one of the two is empty.
 template <class Scalar>
 struct Targets {
-  LabelVector classes;    ///< class 0 … n_classes-1 of each sample (classification)
-  Index n_classes = 0;    ///< 0 in regression
+  LabelVector classes;  ///< class 0 … n_classes-1 of each sample (classification)
+  Index n_classes = 0;  ///< 0 in regression
+  /// The label of each class, ascending; empty: class c has the label c.
+  std::vector<int> labels = {};
   Vector<Scalar> values;  ///< target of each sample (regression)
 };
 

@@ -244,6 +244,7 @@ class SparseExpertModel {
       classes = detail::distinct_labels(labels);
       if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
       targets.n_classes = static_cast<Index>(classes.size());
+      targets.labels = classes;
       targets.classes.resize(n);
       for (Index i = 0; i < n; ++i)
         targets.classes[i] = static_cast<int>(detail::class_of(classes, labels[i]));
