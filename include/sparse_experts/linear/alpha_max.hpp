@@ -28,8 +28,9 @@ double alpha_max(const RegressionProblem<D>& problem, double l1_ratio, bool posi
     const double c = evaluation.correlations()[j];
     largest = std::max(largest, (positive ? std::max(0.0, c) : std::abs(c)) / unit.l1(j));
   }
-  // What is left of a target that is explained to rounding is no signal.
-  return largest <= 1e-14 * std::sqrt(2 * problem.null_objective()) ? 0 : largest;
+  // What is left of a target that is explained to rounding is no signal. The last digits go up, so that a fit
+  // there, which rounds its correlations in another order, finds exactly zero.
+  return largest <= 1e-14 * std::sqrt(2 * problem.null_objective()) ? 0 : largest * (1 + 1e-13);
 }
 
 }  // namespace sparse_experts::detail

@@ -170,12 +170,12 @@ class WorkingSetSolver {
   void load(const ElasticNetPenalty& penalty, const Vector<double>& w, const Vector<double>& c,
             double level) {
     const Index m = gram_.size();
+    const Vector<double> last = program_.l2;
     program_.w.resize(m);
     program_.gradient.resize(m);
     program_.l1.resize(m);
     program_.l2.resize(m);
     program_.positive = penalty.positive();
-    const Vector<double> last = program_.l2;
     for (Index k = 0; k < m; ++k) {
       const Index j = column(k);
       program_.w[k] = w[j];
@@ -184,8 +184,7 @@ class WorkingSetSolver {
       program_.l2[k] = penalty.l2(j);
     }
     // The factor of the support holds l2.
-    const Index common = std::min(last.size(), m);
-    if (last.head(common) != program_.l2.head(common)) newton_.reset();
+    if (!std::equal(last.data(), last.data() + std::min(last.size(), m), program_.l2.data())) newton_.reset();
   }
 
   const RegressionProblem<D>* problem_;
