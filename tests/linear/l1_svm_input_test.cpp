@@ -223,4 +223,19 @@ TEST(L1SVMInput, AWarmStartAtTheSolutionNeedsNoIteration) {
   }
 }
 
+// The search for b once bisected an open bracket when a step fell below rounding: b = -1e270.
+TEST(L1SVMInput, RareClassesHaveAFiniteIntercept) {
+  for (const Index n : {300, 1000, 5000})
+    for (Index rare = 1; rare <= 40; rare += 3)
+      for (const double C : {0.3, 0.5, 0.7}) {
+        const se::Matrix<double> X = se::Vector<double>::LinSpaced(n, 0, 1e-3);
+        se::LabelVector y = se::LabelVector::Zero(n);
+        for (Index i = 0; i < rare; ++i) y[i * (n / rare)] = 1;
+        se::L1SVM<double> svm({.C = C, .n_threads = 1});
+        EXPECT_TRUE(svm.fit(X, y)) << n << ' ' << rare << ' ' << C;
+        // Without features b = (2 rare - n) / n.
+        EXPECT_NEAR(svm.intercept()[0], static_cast<double>(2 * rare - n) / static_cast<double>(n), 1e-6);
+      }
+}
+
 }  // namespace

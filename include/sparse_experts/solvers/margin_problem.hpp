@@ -82,8 +82,10 @@ inline double best_shift(const MarginProblem& problem, const Vector<double>& f) 
       // Beyond this size a step says no more than its direction.
       const double limit = 10 * (1 + std::abs(shift)) + 2 * std::abs(f[0]);
       next = std::clamp(next, shift - limit, shift + limit);
+      // A step below rounding ends the search, before the bracket, which may still be open on one side.
+      if (next == shift) break;
       if (!(next > low && next < high)) next = low + (high - low) / 2;
-      if (next == shift || !(next > low && next < high)) break;
+      if (!(next > low && next < high)) break;
       shift = next;
     }
     return shift;
