@@ -63,7 +63,7 @@ void product_tile(const double* a, Index lda, const double* b, Index ldb, Index 
 /// stay in the second cache.
 template <class = void>
 void inner_products(const double* a, Index lda, Index rows_c, const double* b, Index ldb, Index cols_c,
-                           Index n, double* c, Index ldc, bool add) {
+                    Index n, double* c, Index ldc, bool add) {
   constexpr Index deep = 512, wide = 48;
   const auto strip = [&]<int Cols>(Index top, Index depth, Index begin, Index end, Index j, bool adding) {
     Index i = begin;

@@ -44,6 +44,20 @@ decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
   }
 }
 
+/// Sparse rows with int indices, as the stages of the model have them; dense rows as they are.
+template <class Scalar>
+const DenseRows<Scalar>& with_int_index(const DenseRows<Scalar>& rows) {
+  return rows;
+}
+template <class Scalar>
+const SparseRows<Scalar>& with_int_index(const SparseRows<Scalar>& rows) {
+  return rows;
+}
+template <class Scalar, class StorageIndex>
+SparseRowMatrix<Scalar> with_int_index(const SparseRows<Scalar, StorageIndex>& rows) {
+  return rows;
+}
+
 }  // namespace detail
 
 }  // namespace sparse_experts

@@ -43,8 +43,7 @@ inline std::size_t class_of(const std::vector<int>& classes, int label) {
 /// Sample weight times class weight; each class must keep a positive total.
 template <class = void>
 Vector<double> combined_weights(const LabelVector& labels, const std::vector<int>& classes,
-                                       const ClassWeights& class_weight,
-                                       const Vector<double>& sample_weight) {
+                                const ClassWeights& class_weight, const Vector<double>& sample_weight) {
   Vector<double> weights = sample_weight.size() > 0 ? sample_weight : Vector<double>::Ones(labels.size());
   std::vector<double> totals(classes.size(), 0.0), factors(classes.size(), 1.0);
   for (Index i = 0; i < labels.size(); ++i) totals[class_of(classes, labels[i])] += weights[i];

@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts {
@@ -66,5 +67,19 @@ concept Expert = requires(E e, const E& fitted, const SparseColumns<Scalar>& des
   { fitted.coef() } -> std::convertible_to<Matrix<Scalar>>;
   { fitted.intercept() } -> std::convertible_to<Vector<Scalar>>;
 };
+
+namespace detail {
+// Workspace of a representation that has one.
+template <class R>
+struct WorkspaceOf {
+  struct type {};
+};
+template <class R>
+requires requires(const R& r) { r.workspace(); }
+struct WorkspaceOf<R> {
+  using type = decltype(std::declval<const R&>().workspace());
+};
+struct ModelAccess;
+}  // namespace detail
 
 }  // namespace sparse_experts

@@ -16,6 +16,7 @@
 #include <sparse_experts/model/report.hpp>
 #include <sparse_experts/model/scaler.hpp>
 #include <sparse_experts/model/sparse_expert_options.hpp>
+#include <sparse_experts/model/targets.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -23,20 +24,6 @@
 #include <vector>
 
 namespace sparse_experts {
-
-namespace detail {
-// Workspace of a representation that has one.
-template <class R>
-struct WorkspaceOf {
-  struct type {};
-};
-template <class R>
-requires requires(const R& r) { r.workspace(); }
-struct WorkspaceOf<R> {
-  using type = decltype(std::declval<const R&>().workspace());
-};
-struct ModelAccess;
-}  // namespace detail
 
 /// Scale, represent, cluster, gate, one sparse linear expert per cluster and a shared one, output layer:
 ///   s(x) in R^k, g(x) in R^K, phi(x) = [rho s ; g_1 s ; … ; g_K s ; rho ; g],  Y = W'Phi(S) + b
@@ -77,10 +64,10 @@ class SparseExpertModel {
     detail::check_not_empty(x.rows(), x.cols(), "X");
     check_options();
     std::vector<int> classes;
-    const Targets<Scalar> targets = make_targets(y, x.rows(), classes);
+    const Targets<Scalar> targets = detail::make_targets<Scalar, is_classifier>(y, x.rows(), classes);
     detail::with_rows(x, [&](const auto& rows) {
       detail::check_finite(rows, "X");
-      fit_rows(with_int_index(rows), targets, std::move(classes));
+      fit_rows(detail::with_int_index(rows), targets, std::move(classes));
     });
     return report_;
   }
@@ -233,35 +220,6 @@ class SparseExpertModel {
     detail::check_non_negative("gate.beta", options_.gate.beta);
     detail::check_at_least("n_threads", options_.n_threads, 0);
     detail::check_at_least("output.n_folds", options_.output.n_folds, 2);
-  }
-
-  template <class Y>
-  static Targets<Scalar> make_targets(const Y& y, Index n, std::vector<int>& classes) {
-    Targets<Scalar> targets;
-    if constexpr (is_classifier) {
-      const LabelVector labels = detail::as_labels(y);
-      detail::check_size("labels.size()", labels.size(), n, "X.rows()");
-      classes = detail::distinct_labels(labels);
-      if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
-      targets.n_classes = static_cast<Index>(classes.size());
-      targets.labels = classes;
-      targets.classes.resize(n);
-      for (Index i = 0; i < n; ++i)
-        targets.classes[i] = static_cast<int>(detail::class_of(classes, labels[i]));
-    } else {
-      detail::check_size("y.size()", y.size(), n, "X.rows()");
-      targets.values = y;
-      detail::check_finite(targets.values, "y");
-    }
-    return targets;
-  }
-
-  // Sparse samples with int indices, as the rest of the pipeline has them.
-  static const DenseRows<Scalar>& with_int_index(const DenseRows<Scalar>& rows) { return rows; }
-  static const SparseRows<Scalar>& with_int_index(const SparseRows<Scalar>& rows) { return rows; }
-  template <class StorageIndex>
-  static SparseRowMatrix<Scalar> with_int_index(const SparseRows<Scalar, StorageIndex>& rows) {
-    return rows;
   }
 
   // Defined below the class and not inline: a program may have it compiled elsewhere (extern_templates.hpp).
