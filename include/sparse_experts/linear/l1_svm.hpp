@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -10,7 +11,9 @@
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <limits>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -19,18 +22,43 @@ namespace sparse_experts {
 
 namespace detail {
 
-/// The `count` entries of a dense matrix that are not zero.
+/// The entries of a dense matrix that are not zero, or nothing where a quarter of them or more are not.
+/// Columns in parallel.
 template <class Dense>
-SparseMatrix<typename Dense::Scalar> compressed_copy(const Dense& x, Index count) {
+SparseMatrix<typename Dense::Scalar> compressed_copy(const Dense& x, int n_threads) {
   using Scalar = typename Dense::Scalar;
   SparseMatrix<Scalar> sparse(x.rows(), x.cols());
-  sparse.reserve(count);
-  for (Index j = 0; j < x.cols(); ++j) {
-    sparse.startVec(j);
-    for (Index i = 0; i < x.rows(); ++i)
-      if (x(i, j) != Scalar(0)) sparse.insertBackByOuterInner(j, i) = x(i, j);
-  }
-  sparse.finalize();
+  std::vector<Index> counts(static_cast<std::size_t>(x.cols()));
+  parallel_blocks(x.cols(), 16, n_threads, [&](const Block& block) {
+    for (Index j = block.begin; j < block.end; ++j) {
+      const Scalar* column = x.data() + j * x.outerStride();
+      Index count = 0;
+      for (Index i = 0; i < x.rows(); ++i) count += column[i] != Scalar(0) ? 1 : 0;
+      counts[static_cast<std::size_t>(j)] = count;
+    }
+  });
+  Index total = 0;
+  for (const Index count : counts) total += count;
+  if (4 * total >= x.size() || total > std::numeric_limits<int>::max()) return {};
+  sparse.resizeNonZeros(total);
+  for (Index j = 0, at = 0; j < x.cols(); at += counts[static_cast<std::size_t>(j++)])
+    sparse.outerIndexPtr()[j + 1] = static_cast<int>(at + counts[static_cast<std::size_t>(j)]);
+  parallel_blocks(x.cols(), 16, n_threads, [&](const Block& block) {
+    // Every entry is written and the next one written over it where it was a zero: no branch to guess wrong.
+    std::vector<int> rows(static_cast<std::size_t>(x.rows()) + 1);
+    std::vector<Scalar> values(rows.size());
+    for (Index j = block.begin; j < block.end; ++j) {
+      const Scalar* column = x.data() + j * x.outerStride();
+      std::size_t count = 0;
+      for (Index i = 0; i < x.rows(); ++i) {
+        rows[count] = static_cast<int>(i);
+        values[count] = column[i];
+        count += column[i] != Scalar(0) ? 1u : 0u;
+      }
+      std::copy(rows.data(), rows.data() + count, sparse.innerIndexPtr() + sparse.outerIndexPtr()[j]);
+      std::copy(values.data(), values.data() + count, sparse.valuePtr() + sparse.outerIndexPtr()[j]);
+    }
+  });
   return sparse;
 }
 
@@ -64,14 +92,11 @@ class L1SVM {
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
     detail::check_not_empty(x.rows(), x.cols(), "X");
     return detail::with_columns(x, [&](const auto& design) -> const Convergence& {
-      detail::check_finite(design.matrix(), "X");
+      detail::check_finite_columns(design, options_.n_threads);
       if constexpr (detail::DenseDesign<std::decay_t<decltype(design)>>) {
         // Mostly zeros: every pass is cheaper over the entries.
-        const Index count = (design.matrix().array() != Scalar(0)).count();
-        if (static_cast<double>(count) < 0.25 * static_cast<double>(design.matrix().size())) {
-          const SparseMatrix<Scalar> sparse = detail::compressed_copy(design.matrix(), count);
-          return fit_design(SparseColumns<Scalar>(sparse), labels, sample_weight);
-        }
+        const SparseMatrix<Scalar> sparse = detail::compressed_copy(design.matrix(), options_.n_threads);
+        if (sparse.cols() > 0) return fit_design(SparseColumns<Scalar>(sparse), labels, sample_weight);
       }
       return fit_design(design, labels, sample_weight);
     });

@@ -84,10 +84,12 @@ class ViolatorGram {
     gram_.block(0, summed_, m, m - summed_).setZero();
     double stored = 0;
     by_rows_ = true;
+    dense_ = false;
     for (const Index j : columns_) {
       const ColumnRun run = x_.run(j);
       stored += static_cast<double>(run.count);
       by_rows_ = by_rows_ && run.rows;
+      dense_ = dense_ || !run.rows;
     }
     const double share = stored / (static_cast<double>(n) * static_cast<double>(std::max<Index>(1, size())));
     by_rows_ = by_rows_ && sums_pairs(share);
@@ -167,6 +169,11 @@ class ViolatorGram {
     right_.assign(static_cast<std::size_t>(packed_size(end - begin, depth, tile_cols)), 0.0);
     for (Index top = 0; top < count; top += panel_rows) {
       const Index height = std::min(panel_rows, count - top);
+      // Zeros in one sweep: by columns they would be scattered.
+      if (top > 0 && !dense_) {
+        std::fill(left_.begin(), left_.end(), 0.0);
+        std::fill(right_.begin(), right_.end(), 0.0);
+      }
       parallel_blocks(end, 16, n_threads_, [&](const Block& block) {
         for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin);
       });
@@ -195,7 +202,8 @@ class ViolatorGram {
       if (!run.rows) {
         for (Index k = 0; k < height; ++k) put(k, run.value(rows[k]) * scale);
       } else {
-        for (Index k = 0; k < height; ++k) put(k, 0);
+        if (dense_)
+          for (Index k = 0; k < height; ++k) put(k, 0);
         Index& cursor = cursor_[static_cast<std::size_t>(s)];
         for (; cursor < run.count && run.rows[cursor] <= rows[height - 1]; ++cursor) {
           const std::int32_t at = place_[static_cast<std::size_t>(run.rows[cursor])];
@@ -203,7 +211,8 @@ class ViolatorGram {
         }
       }
     }
-    for (Index k = height; k < depth; ++k) put(k, 0);
+    if (dense_ || s == 0)
+      for (Index k = height; k < depth; ++k) put(k, 0);
   }
 
   const MarginColumns& x_;
@@ -215,7 +224,7 @@ class ViolatorGram {
   Vector<double> weights_;
   std::vector<std::int32_t> rows_, place_;  // chosen rows, and where each row is among them
   std::vector<double> factors_;
-  bool by_rows_ = false;
+  bool by_rows_ = false, dense_ = false;  // pair by pair; some columns hold all rows
   std::vector<std::size_t> begin_;
   std::vector<std::int32_t> slots_;
   std::vector<double> values_;
