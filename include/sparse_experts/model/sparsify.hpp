@@ -6,6 +6,7 @@
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/model/out_of_fold.hpp>
 #include <sparse_experts/model/sparse_expert_model.hpp>
+#include <sparse_experts/model/targets.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -173,7 +174,7 @@ struct ModelAccess {
     check_at_least("epochs", options.epochs, 0);
     if (!(options.keep > 0 && options.keep < 1)) reject("keep", options.keep, "a value in (0, 1)");
     std::vector<int> classes;
-    const Targets<Scalar> targets = Model<Scalar, C, E>::make_targets(labels, x.rows(), classes);
+    const Targets<Scalar> targets = make_targets<Scalar, true>(labels, x.rows(), classes);
     if (classes != model.classes())
       reject("number of classes in labels", classes.size(), "the very classes of the model");
     return model.with_scaled(x,
