@@ -48,7 +48,10 @@ TEST(SparseExpertInput, BadOptionsAreNamed) {
   named("output.n_folds", [](auto& o) { o.output.n_folds = 1; });
   named("output.ridge", [](auto& o) { o.output.ridge = -1; });
   named("representation.alpha", [](auto& o) { o.representation.alpha = -1; });
-  named("representation.n_components", [](auto& o) { o.representation.n_components = 0; });
+  named("representation.n_components", [](auto& o) {
+    o.representation.kind = EncoderKind::feed_forward;
+    o.representation.n_components = 0;
+  });
   named("representation.density", [](auto& o) { o.representation.density = 2; });
   named("representation.refine.dropout", [](auto& o) { o.representation.refine.dropout = 1; });
   named("representation.dictionary",

@@ -185,7 +185,6 @@ TEST(Acceleration, SparseColdStartsAreSweptAndAgreeWithTheGram) {
       se::fit_elastic_net(design, y, {.alpha = alpha, .l1_ratio = 1, .tol = 1e-9});
   EXPECT_TRUE(automatic.convergence);
   EXPECT_EQ(automatic.working_set, 500);  // sweeps know no set
-  EXPECT_GT(automatic.counts.n_extrapolations, 0);
   const se::RegressionFit gram = se::fit_elastic_net(
       design, y, {.alpha = alpha, .l1_ratio = 1, .tol = 1e-12, .solver = se::LassoSolver::gram});
   EXPECT_LT((automatic.coef - gram.coef).norm(), 1e-3 * gram.coef.norm());

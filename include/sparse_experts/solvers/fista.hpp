@@ -4,6 +4,7 @@
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/progress.hpp>
+#include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/evaluation.hpp>
@@ -29,6 +30,9 @@ void correlations_at(const RegressionProblem<D>& problem, const Vector<double>& 
 template <Design D>
 double lipschitz(const RegressionProblem<D>& problem) {
   Vector<double> c0, c, x = problem.squared_norm().cwiseSqrt();
+  // A start of equal entries can be an eigenvector of a smaller eigenvalue (two standardised columns).
+  Random random(0);
+  for (Index j = 0; j < x.size(); ++j) x[j] *= random.uniform(-1, 1);
   correlations_at(problem, Vector<double>(Vector<double>::Zero(problem.cols())), c0);
   double value = 0;
   for (int k = 0; k < 20 && x.norm() > 0; ++k) {
@@ -60,8 +64,9 @@ Solution fista(const RegressionProblem<D>& problem, const ElasticNetPenalty& pen
   double step_bound = std::max(detail::lipschitz(problem), std::numeric_limits<double>::min());
   double least = std::numeric_limits<double>::max();
   Index without_progress = 0, steps = 0;
-  Vector<double> z, c, previous = w;
+  Vector<double> z, c, previous = w, best = w;
   double momentum = 1;
+  bool restored = false;
   for (;;) {
     const Vector<double> before = w;
     const double gap = evaluation.measure(w);
@@ -70,6 +75,16 @@ Solution fista(const RegressionProblem<D>& problem, const ElasticNetPenalty& pen
     status.value = std::min(gap, evaluation.relative_gap());
     status.objective = evaluation.certificate().primal;
     status.n_iter = steps;
+    if (!restored && steps > 0 && (!detail::is_finite(status.value) || status.value > 1e3 * least)) {
+      // The estimate was too low and the steps diverge: back to the best point.
+      w = best;
+      momentum = 1;
+      step_bound *= 2;
+      restored = true;
+      continue;
+    }
+    restored = false;
+    if (status.value < least) best = w;
     without_progress = status.value < least ? 0 : without_progress + 1;
     least = std::min(least, status.value);
     status.status = gap <= stop.tol           ? Status::converged
