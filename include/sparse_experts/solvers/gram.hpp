@@ -11,6 +11,7 @@
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/duality_gap.hpp>
 #include <sparse_experts/solvers/gram_descent.hpp>
+#include <sparse_experts/solvers/rank_update.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 #include <sparse_experts/solvers/support_newton.hpp>
@@ -35,35 +36,40 @@ struct GramData {
 namespace detail {
 
 /// X̃'ΩX̃ of dense columns by panels of rows: each panel is packed centred, scaled and weighted, and adds one
-/// blocked symmetric product. n p²/2 multiply-adds, one pass over X, memory p² plus one panel.
+/// blocked symmetric product. n p²/2 multiply-adds, one pass over X, memory p² plus two panels.
 template <Design D>
 void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
   const Index n = problem.rows(), p = problem.cols();
-  constexpr Index panel_rows = 512, block_size = 64;
+  constexpr Index panel_rows = 256, block_size = 8 * tile_cols;
+  static_assert(block_size % tile_rows == 0, "blocks of columns share no group of a packed panel");
   gram = Matrix<double>::Zero(p, p);
   const int n_threads = threads_for(n * p, problem.n_threads());
-  // A stride that is no power of two: columns must not share the sets of the caches.
-  Matrix<double> panel(std::min(n, panel_rows) + 8, p);
+  std::vector<double> left, right;
   const Vector<double>& weights = problem.weights();
   const double uniform = 1 / std::sqrt(static_cast<double>(n));
-  const Vector<double> roots = weights.cwiseSqrt();
   for (Index top = 0; top < n; top += panel_rows) {
     const Index rows = std::min(panel_rows, n - top);
+    if (top == 0 || rows < panel_rows) {
+      left.assign(static_cast<std::size_t>(packed_size(p, rows, tile_rows)), 0.0);
+      right.assign(static_cast<std::size_t>(packed_size(p, rows, tile_cols)), 0.0);
+    }
     parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
       for (Index j = block.begin; j < block.end; ++j) {
         const auto* x = problem.design().column(j) + top;
         const double center = problem.mean()[j], scale = problem.scale()[j];
-        double* out = panel.col(j).data();
-        if (weights.size() > 0)
-          for (Index i = 0; i < rows; ++i)
-            out[i] = (static_cast<double>(x[i]) - center) * scale * roots[top + i];
-        else
-          for (Index i = 0; i < rows; ++i) out[i] = (static_cast<double>(x[i]) - center) * (scale * uniform);
+        double* a = left.data() + packed_at(0, j, rows, tile_rows);
+        double* b = right.data() + packed_at(0, j, rows, tile_cols);
+        const double* weight = weights.size() > 0 ? weights.data() + top : nullptr;
+        const double factor = weight ? scale : scale * uniform;
+        for (Index i = 0; i < rows; ++i) {
+          const double value = (static_cast<double>(x[i]) - center) * factor;
+          a[i * tile_rows] = value;
+          b[i * tile_cols] = weight ? value * weight[i] : value;
+        }
       }
     });
     parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
-      inner_products(panel.data(), panel.rows(), block.end, panel.col(block.begin).data(), panel.rows(),
-                     block.size(), rows, gram.col(block.begin).data(), p, top > 0);
+      update_upper(left.data(), right.data(), rows, gram.data(), p, 0, block.begin, block.end);
     });
   }
   for (Index j = 0; j < p; ++j)
