@@ -44,8 +44,8 @@ struct CodingSums {
 };
 
 template <class = void>
-CodingReport make_report(const std::vector<CodingSums>& sums, double tol, Index n_samples,
-                                Index n_components, Index n_nonzeros) {
+CodingReport make_report(const std::vector<CodingSums>& sums, double tol, Index n_samples, Index n_components,
+                         Index n_nonzeros) {
   CodingSums all;
   for (const CodingSums& sum : sums) all.add(sum);
   const auto n = static_cast<double>(std::max<Index>(1, n_samples));

@@ -121,8 +121,7 @@ Split hold_out(std::vector<std::vector<Index>> groups, Index n, const TrainTestS
 
 /// Holds round(test_size n) samples out at random.
 template <class = void>
-Split train_test_split(Index n_samples,
-                              const TrainTestSplitOptions& options = TrainTestSplitOptions()) {
+Split train_test_split(Index n_samples, const TrainTestSplitOptions& options = TrainTestSplitOptions()) {
   return detail::hold_out({detail::all_rows(n_samples)}, n_samples, options);
 }
 
