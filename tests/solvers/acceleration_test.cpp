@@ -60,7 +60,7 @@ se::AccelerationCounts compare(const D& design, const se::Vector<double>& y, se:
 
 }  // namespace
 
-TEST(Acceleration, AndersonFindsTheLimitOfALinearSequence) {
+TEST(Acceleration, AndersonComesNearTheLimitOfALinearSequence) {
   se::Random random(4);
   se::Matrix<double> map = test_support::random_matrix<double>(5, 5, random);
   map *= 0.9 / map.norm();
@@ -74,7 +74,8 @@ TEST(Acceleration, AndersonFindsTheLimitOfALinearSequence) {
     ready = sequence.push(x);
   }
   const double last = (x - limit).norm();
-  EXPECT_LT((sequence.extrapolate() - limit).norm(), last);  // five differences: not exact in five dimensions
+  // Five differences are not exact in five dimensions, but worth many steps of the sequence.
+  EXPECT_LT((sequence.extrapolate() - limit).norm(), 0.2 * last);
   // A sequence that stands still has no direction.
   sequence.restart(limit);
   while (!sequence.push(limit)) {
