@@ -9,7 +9,7 @@
 #include <sparse_experts/clustering/kmeans_solver.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/clustering/packed_rows.hpp>
-#include <sparse_experts/clustering/plain_loops.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
@@ -181,20 +181,24 @@ class KMeans {
     detail::check_not_empty(x.rows(), x.cols(), "X");
     check_options(x.rows(), weights);
     detail::with_rows(x, [&](const auto& rows) {
-      detail::check_finite_rows(rows, options_.n_threads);
-      using Rows = std::decay_t<decltype(rows)>;
-      if constexpr (std::is_same_v<Rows, DenseRows<Scalar>>) {
-        if (detail::PackedRows<Scalar>::worthwhile(rows)) {
-          const detail::PackedRows<Scalar> packed(rows, options_.n_threads);
-          return fit_rows(detail::AnyRows<Scalar>(packed.rows()), initial, weights);
-        }
-      }
-      if constexpr (std::is_constructible_v<detail::AnyRows<Scalar>, const Rows&>)
-        fit_rows(detail::AnyRows<Scalar>(rows), initial, weights);
-      else
+      if constexpr (std::is_constructible_v<detail::AnyRows<Scalar>, decltype(rows)>) {
+        fit_any(detail::AnyRows<Scalar>(rows), initial, weights);
+      } else {
+        detail::check_finite_rows(rows, options_.n_threads);
         fit_rows(rows, initial, weights);
+      }
     });
     return convergence_;
+  }
+
+  void fit_any(const detail::AnyRows<Scalar>& rows, const RowMatrix<Scalar>& initial,
+               const Vector<double>& weights) {
+    rows.visit([&](const auto& view) { detail::check_finite_rows(view, options_.n_threads); });
+    if (rows.is_dense() && detail::PackedRows<Scalar>::worthwhile(rows.dense())) {
+      const detail::PackedRows<Scalar> packed(rows.dense(), options_.n_threads);
+      return fit_rows(detail::AnyRows<Scalar>(packed.rows()), initial, weights);
+    }
+    fit_rows(rows, initial, weights);
   }
 
   template <class Rows>

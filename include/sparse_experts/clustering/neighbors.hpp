@@ -3,7 +3,7 @@
 
 #include <sparse_experts/clustering/box_tree.hpp>
 #include <sparse_experts/clustering/cell_grid.hpp>
-#include <sparse_experts/clustering/plain_loops.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/tiles.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/pairwise.hpp>

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 
@@ -27,18 +28,6 @@ template <class D>
 inline constexpr bool dense_columns = requires(const D& design) {
   design.column(Index(0));
 };
-
-/// Eight running sums in a fixed order: fast at any instruction set, and the same bits wherever x is stored.
-template <class Scalar>
-double dense_dot(const Scalar* x, const double* r, Index n) {
-  double sums[8] = {};
-  Index i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (Index k = 0; k < 8; ++k) sums[k] += static_cast<double>(x[i + k]) * r[i + k];
-  double tail = 0;
-  for (; i < n; ++i) tail += static_cast<double>(x[i]) * r[i];
-  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + tail;
-}
 
 /// Four running sums hide the latency of the additions.
 template <class Scalar, class StorageIndex>

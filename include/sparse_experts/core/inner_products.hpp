@@ -85,4 +85,36 @@ void inner_products(const double* a, Index lda, Index rows_c, const double* b, I
     }
 }
 
+/// out_u = a_u'x for `Count` columns of length n.
+template <int Count>
+void column_products(const double* a, Index lda, const double* x, Index n, double* out) {
+  ProductLanes sums[std::size_t{Count}] = {};
+  Index i = 0;
+  for (; i + product_lanes <= n; i += product_lanes) {
+    const ProductLanes right = load_lanes(x + i);
+#pragma GCC unroll 8
+    for (int u = 0; u < Count; ++u) sums[u] += load_lanes(a + u * lda + i) * right;
+  }
+  for (int u = 0; u < Count; ++u) {
+    double sum = 0;
+    for (int l = 0; l < product_lanes; ++l) sum += sums[u][l];
+    for (Index k = i; k < n; ++k) sum += a[u * lda + k] * x[k];
+    out[u] = sum;
+  }
+}
+
+/// y -= sum of x_u a_u over `Count` columns of length n.
+template <int Count>
+void subtract_columns(const double* a, Index lda, const double* x, Index n, double* y) {
+  Index i = 0;
+  for (; i + product_lanes <= n; i += product_lanes) {
+    ProductLanes sum = load_lanes(y + i);
+#pragma GCC unroll 8
+    for (int u = 0; u < Count; ++u) sum -= load_lanes(a + u * lda + i) * x[u];
+    std::memcpy(y + i, &sum, sizeof(sum));
+  }
+  for (; i < n; ++i)
+    for (int u = 0; u < Count; ++u) y[i] -= a[u * lda + i] * x[u];
+}
+
 }  // namespace sparse_experts::detail

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <type_traits>
 #include <vector>
 
 #if defined(_OPENMP)
@@ -54,18 +55,19 @@ constexpr Index block_count(Index n_items, Index block_size) {
   return n_items <= 0 ? 0 : (n_items - 1) / std::max<Index>(1, block_size) + 1;
 }
 
-/// Calls body(Block) once for each block of `block_size` items out of [0, n_items). Blocks are handed out
-/// dynamically; body must write only to places that belong to its block or its worker. An exception leaves
-/// with the block of the lowest id that threw.
-template <class Body>
-void parallel_blocks(Index n_items, Index block_size, int n_threads, Body&& body) {
+/// A body of parallel_blocks behind a function pointer: the loops around it are compiled once, not once a body.
+struct BlockBody {
+  void (*call)(void* body, const Block& block);
+  void* body;
+};
+
+template <class = void>
+void run_blocks(Index n_items, Index block_size, int n_threads, BlockBody body) {
   const Index size = std::max<Index>(1, block_size);
   const Index n_blocks = block_count(n_items, size);
   [[maybe_unused]] const Index n_workers = std::min(resolve_threads(n_threads), n_blocks);
-  // One copy of the body for the serial and the parallel loop: inlined in two places, the compiler may fuse
-  // multiplications and additions in one and not in the other, and the bits would differ.
-  const auto run = [&](Index id, Index worker) SPARSE_EXPERTS_NOINLINE {
-    body(Block{id, id * size, std::min(n_items, (id + 1) * size), worker});
+  const auto run = [&](Index id, Index worker) {
+    body.call(body.body, Block{id, id * size, std::min(n_items, (id + 1) * size), worker});
   };
 #if defined(_OPENMP) || defined(SPARSE_EXPERTS_STD_THREADS)
   if (n_workers > 1) {
@@ -96,6 +98,19 @@ void parallel_blocks(Index n_items, Index block_size, int n_threads, Body&& body
   }
 #endif
   for (Index id = 0; id < n_blocks; ++id) run(id, 0);
+}
+
+/// Calls body(Block) once for each block of `block_size` items out of [0, n_items). Blocks are handed out
+/// dynamically; body must write only to places that belong to its block or its worker. An exception leaves
+/// with the block of the lowest id that threw.
+template <class Body>
+void parallel_blocks(Index n_items, Index block_size, int n_threads, Body&& body) {
+  using B = std::remove_reference_t<Body>;
+  // One copy of the body for the serial and the parallel loop: inlined in two places, the compiler may fuse
+  // multiplications and additions in one and not in the other, and the bits would differ.
+  const auto call = [](void* one, const Block& block)
+                        SPARSE_EXPERTS_NOINLINE { (*static_cast<B*>(one))(block); };
+  run_blocks(n_items, block_size, n_threads, {call, const_cast<void*>(static_cast<const void*>(&body))});
 }
 
 /// Sum over blocks of body(Block) -> T, added in the order of the blocks.

@@ -44,6 +44,42 @@ decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
   }
 }
 
+/// Dense rows, or sparse ones with int indices, behind one type that is cheap to compile: one row at a time as
+/// its stored entries.
+template <class Scalar>
+class RowReader {
+ public:
+  explicit RowReader(const DenseRows<Scalar>& x)
+      : rows_(x.rows()), cols_(x.cols()), stride_(x.outerStride()), values_(x.data()) {}
+  explicit RowReader(const SparseRows<Scalar>& x)
+      : rows_(x.rows()),
+        cols_(x.cols()),
+        values_(x.valuePtr()),
+        begin_(x.outerIndexPtr()),
+        columns_(x.innerIndexPtr()) {}
+
+  /// `columns` is null for a dense row: 0, 1, …
+  struct Row {
+    Index count;
+    const int* columns;
+    const Scalar* values;
+
+    Index column(Index t) const { return columns ? static_cast<Index>(columns[t]) : t; }
+  };
+  Index rows() const { return rows_; }
+  Index cols() const { return cols_; }
+  bool is_dense() const { return begin_ == nullptr; }
+  Row row(Index i) const {
+    if (!begin_) return {cols_, nullptr, values_ + i * stride_};
+    return {static_cast<Index>(begin_[i + 1] - begin_[i]), columns_ + begin_[i], values_ + begin_[i]};
+  }
+
+ private:
+  Index rows_, cols_, stride_ = 0;
+  const Scalar* values_;
+  const int *begin_ = nullptr, *columns_ = nullptr;
+};
+
 /// Sparse rows with int indices, as the stages of the model have them; dense rows as they are.
 template <class Scalar>
 const DenseRows<Scalar>& with_int_index(const DenseRows<Scalar>& rows) {

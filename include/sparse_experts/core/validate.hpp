@@ -14,6 +14,13 @@
 #include <string_view>
 #include <type_traits>
 
+// What runs before an exception: compiled small, and out of the way of the check.
+#if defined(__GNUC__)
+#define SPARSE_EXPERTS_COLD __attribute__((cold, noinline))
+#else
+#define SPARSE_EXPERTS_COLD
+#endif
+
 /// Checks of what a caller can get wrong. Every message reads `<argument> = <got>, expected <expected>`.
 namespace sparse_experts::detail {
 
@@ -29,13 +36,13 @@ std::string text_of(Integer got) {
   return std::to_string(got);
 }
 
-[[noreturn]] inline void reject_text(std::string_view argument, const std::string& got,
+[[noreturn]] SPARSE_EXPERTS_COLD inline void reject_text(std::string_view argument, const std::string& got,
                                      std::string_view expected) {
   throw std::invalid_argument("sparse_experts: " + std::string(argument) + " = " + got + ", expected " +
                               std::string(expected));
 }
 template <class Got>
-[[noreturn]] void reject(std::string_view argument, const Got& got, std::string_view expected) {
+[[noreturn]] SPARSE_EXPERTS_COLD void reject(std::string_view argument, const Got& got, std::string_view expected) {
   reject_text(argument, text_of(got), expected);
 }
 
@@ -66,7 +73,7 @@ bool all_finite(const Scalar* x, Index n) {
   return true;
 }
 
-inline std::string entry_name(std::string_view name, Index i, Index j, bool is_vector) {
+SPARSE_EXPERTS_COLD inline std::string entry_name(std::string_view name, Index i, Index j, bool is_vector) {
   return std::string(name) + '(' + std::to_string(i) + (is_vector ? "" : ", " + std::to_string(j)) + ')';
 }
 
@@ -104,16 +111,26 @@ void check_finite(const Eigen::SparseCompressedBase<Derived>& x, std::string_vie
         reject(entry_name(name, it.row(), it.col(), false), it.value(), "a finite value");
 }
 
+[[noreturn]] SPARSE_EXPERTS_COLD inline void reject_empty(Index rows, Index cols, std::string_view name) {
+  reject_text(std::string(name) + ".shape", std::to_string(rows) + " x " + std::to_string(cols),
+              "at least 1 x 1");
+}
+[[noreturn]] SPARSE_EXPERTS_COLD inline void reject_size(std::string_view what, Index got, Index expected,
+                                                         std::string_view reason) {
+  reject_text(what, std::to_string(got), std::to_string(expected) + " (" + std::string(reason) + ')');
+}
+[[noreturn]] SPARSE_EXPERTS_COLD inline void reject_below(std::string_view name, Index got, Index least) {
+  reject_text(name, std::to_string(got), "at least " + std::to_string(least));
+}
+
 /// At least one row and one column.
 inline void check_not_empty(Index rows, Index cols, std::string_view name) {
-  if (rows > 0 && cols > 0) return;
-  reject(std::string(name) + ".shape", std::to_string(rows) + " x " + std::to_string(cols), "at least 1 x 1");
+  if (!(rows > 0 && cols > 0)) reject_empty(rows, cols, name);
 }
 
 /// A size that another argument dictates, e.g. check_size("y.size()", y.size(), X.rows(), "X.rows()").
 inline void check_size(std::string_view what, Index got, Index expected, std::string_view reason) {
-  if (got == expected) return;
-  reject(what, got, std::to_string(expected) + " (" + std::string(reason) + ')');
+  if (got != expected) reject_size(what, got, expected, reason);
 }
 
 inline void check_positive(std::string_view name, double value) {
@@ -126,7 +143,7 @@ inline void check_in_unit_interval(std::string_view name, double value) {
   if (!is_finite(value) || !(value >= 0 && value <= 1)) reject(name, value, "a value in [0, 1]");
 }
 inline void check_at_least(std::string_view name, Index value, Index least) {
-  if (value < least) reject(name, value, "at least " + std::to_string(least));
+  if (value < least) reject_below(name, value, least);
 }
 
 /// Sample weights: empty (= all ones), or n finite values >= 0 whose sum is positive and finite.
@@ -143,10 +160,13 @@ void check_sample_weights(const Eigen::MatrixBase<Derived>& weights, Index n_sam
   if (!is_finite(sum) || !(sum > 0)) reject("sum of sample_weight", sum, "a finite value > 0");
 }
 
+[[noreturn]] SPARSE_EXPERTS_COLD inline void reject_unfitted(std::string_view model) {
+  throw std::logic_error("sparse_experts: " + std::string(model) + " is not fitted, call fit first");
+}
+
 /// `predict` and the like before `fit`.
 inline void check_fitted(bool fitted, std::string_view model) {
-  if (!fitted)
-    throw std::logic_error("sparse_experts: " + std::string(model) + " is not fitted, call fit first");
+  if (!fitted) reject_unfitted(model);
 }
 
 }  // namespace sparse_experts::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
@@ -44,7 +45,8 @@ inline std::size_t class_of(const std::vector<int>& classes, int label) {
 template <class = void>
 Vector<double> combined_weights(const LabelVector& labels, const std::vector<int>& classes,
                                 const ClassWeights& class_weight, const Vector<double>& sample_weight) {
-  Vector<double> weights = sample_weight.size() > 0 ? sample_weight : Vector<double>::Ones(labels.size());
+  Vector<double> weights = sample_weight;
+  if (weights.size() == 0) fill(weights, labels.size(), 1.0);
   std::vector<double> totals(classes.size(), 0.0), factors(classes.size(), 1.0);
   for (Index i = 0; i < labels.size(); ++i) totals[class_of(classes, labels[i])] += weights[i];
   for (const auto& [label, weight] : class_weight.given) {
@@ -55,7 +57,7 @@ Vector<double> combined_weights(const LabelVector& labels, const std::vector<int
   }
   for (std::size_t c = 0; c < classes.size(); ++c) {
     if (class_weight.balanced && totals[c] > 0)
-      factors[c] = weights.sum() / (static_cast<double>(classes.size()) * totals[c]);
+      factors[c] = total(weights) / (static_cast<double>(classes.size()) * totals[c]);
     if (!(totals[c] * factors[c] > 0))
       reject("total weight of class " + std::to_string(classes[c]), totals[c] * factors[c], "a value > 0");
   }
@@ -64,12 +66,11 @@ Vector<double> combined_weights(const LabelVector& labels, const std::vector<int
 }
 
 /// C times the weights: the cost of each sample, whose sum must be a positive number in double.
-inline Vector<double> sample_costs(double C, const Vector<double>& weights) {
-  const Vector<double> costs = C * weights;
-  const double total = costs.sum();
-  if (!(total > 0) || !std::isfinite(total))
-    reject("C times the sum of the weights", total, "a finite value > 0");
-  return costs;
+inline Vector<double> sample_costs(double C, Vector<double> weights) {
+  multiply(weights.data(), weights.size(), C);
+  const double sum = total(weights);
+  if (!(sum > 0) || !std::isfinite(sum)) reject("C times the sum of the weights", sum, "a finite value > 0");
+  return weights;
 }
 
 /// The label with the largest score of each row (one column: positive means the larger label).

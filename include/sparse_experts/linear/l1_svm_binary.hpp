@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
 #include <sparse_experts/linear/class_labels.hpp>
@@ -35,9 +36,10 @@ namespace detail {
 inline L1SVMSolution one_sided_solution(const MarginProblem& problem, double sign, double tol) {
   // The logistic loss only tends to zero: at 37 it is below the rounding of 1.
   L1SVMSolution solution;
-  solution.coef.setZero(problem.x.cols());
+  fill(solution.coef, problem.x.cols(), 0.0);
   solution.intercept = sign * (problem.loss == L1SVMLoss::squared_hinge ? 1 : 37);
-  const Vector<double> f = Vector<double>::Constant(problem.y.size(), solution.intercept);
+  Vector<double> f;
+  fill(f, problem.y.size(), solution.intercept);
   solution.convergence = {Status::converged, 0, tol, loss_sum(problem, f), 0};
   return solution;
 }
@@ -56,14 +58,14 @@ inline void start_from_sample(const MarginProblem& problem, L1SVMSolver solver, 
   const RowSample& rows = *problem.sample;
   MarginProblem part{rows,         rows.take(problem.y), rows.take(problem.c), problem.free_intercept,
                      problem.loss, problem.n_threads};
-  const double total = part.c.sum();
-  if (!(total > 0)) return;
-  part.c *= problem.c.sum() / total;
+  const double costs = total(part.c);
+  if (!(costs > 0)) return;
+  multiply(part.c.data(), part.c.size(), total(problem.c) / costs);
   // A rare class says nothing in few samples.
-  double fewest = static_cast<double>(rows.rows());
-  for (const double side : {1.0, -1.0})
-    fewest = std::min(fewest, static_cast<double>((part.y.array() == side && part.c.array() > 0).count()));
-  if (fewest < 20) return;
+  Index plus = 0, minus = 0;
+  for (Index i = 0; i < part.y.size(); ++i)
+    if (part.c[i] > 0) ++(part.y[i] > 0 ? plus : minus);
+  if (std::min(plus, minus) < 20) return;
   double before = std::numeric_limits<double>::infinity();
   MarginSettings settings{0, 15, [&](const Convergence& now) {
                             const bool worth = now.objective < 0.999 * before;
@@ -84,7 +86,8 @@ inline L1SVMSolution solve_margin_problem(const MarginProblem& problem, L1SVMSol
     if (plus == 0 || minus == 0) return one_sided_solution(problem, minus == 0 ? 1 : -1, settings.tol);
   }
   MarginState state;
-  state.coef = warm_start.coef.size() > 0 ? warm_start.coef : Vector<double>::Zero(problem.x.cols());
+  state.coef = warm_start.coef;
+  if (state.coef.size() == 0) fill(state.coef, problem.x.cols(), 0.0);
   state.intercept = problem.free_intercept ? warm_start.intercept : 0;
   L1SVMSolution solution;
   solver = chosen_solver(problem.x, solver);
@@ -136,7 +139,8 @@ inline L1SVMSolution solve_l1_svm_signs(const MarginColumns& columns, const RowS
   L1SVMSolution start;
   if (warm_start.coef.size() > 0) {
     start.coef.resize(columns.cols());
-    start.coef << warm_start.coef, warm_start.intercept / scaling;
+    std::copy(warm_start.coef.data(), warm_start.coef.data() + warm_start.coef.size(), start.coef.data());
+    start.coef[columns.cols() - 1] = warm_start.intercept / scaling;
   }
   L1SVMSolution solution = solve_margin_problem(problem, options.solver, start, settings);
   solution.intercept = scaling * solution.coef[columns.cols() - 1];
@@ -168,8 +172,9 @@ L1SVMSolution l1_svm_binary(const D& design, const Vector<double>& signs, const 
     detail::check_size("warm_start.coef.size()", warm_start.coef.size(), design.cols(), "X.cols()");
     detail::check_finite(warm_start.coef, "warm_start.coef");
   }
-  Vector<double> costs = detail::sample_costs(
-      options.C, sample_weight.size() > 0 ? sample_weight : Vector<double>::Ones(design.rows()));
+  Vector<double> costs = sample_weight;
+  if (costs.size() == 0) detail::fill(costs, design.rows(), 1.0);
+  costs = detail::sample_costs(options.C, std::move(costs));
   detail::MarginSettings settings{options.tol, options.max_iter, {}};
   if (options.on_progress)
     settings.on_iteration = [&](const Convergence& now) {

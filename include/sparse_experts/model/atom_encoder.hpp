@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
@@ -82,19 +83,27 @@ struct AtomEncoder {
     AtomEncoder all = *this;
     n_components = static_cast<Index>(kept.size());
     const Index k = padded_width<Scalar>(n_components);
-    atoms = RowMatrix<Scalar>::Zero(all.atoms.rows(), k);
+    fill(atoms, all.atoms.rows(), k, Scalar(0));
     // Padding never fires: its threshold, or its distance, is out of reach.
-    theta = Vector<Scalar>::Constant(k, Scalar(1e30));
+    fill(theta, k, Scalar(1e30));
     if (triangle) norms = theta;
-    if (all.readout.size() > 0) readout = RowMatrix<Scalar>::Zero(k, all.readout.cols());
+    if (all.readout.size() > 0) fill(readout, k, all.readout.cols(), Scalar(0));
     for (Index j = 0; j < n_components; ++j) {
       const Index from = kept[static_cast<std::size_t>(j)];
-      atoms.col(j) = all.atoms.col(from);
+      for (Index f = 0; f < atoms.rows(); ++f) atoms(f, j) = all.atoms(f, from);
       theta[j] = all.theta[from];
       if (triangle) norms[j] = all.norms[from];
-      if (readout.size() > 0) readout.row(j) = all.readout.row(from);
+      for (Index c = 0; c < readout.cols(); ++c) readout(j, c) = all.readout(from, c);
     }
     if (triangle) theta[0] = all.theta[0];
+  }
+
+  /// In place: products with the centres to distances, |x - c_j| from c_j'x and |x|^2.
+  void distances(double squared_norm, Scalar* z) const {
+    const auto norm = static_cast<Scalar>(squared_norm);
+    // An array expression: a loop over std::sqrt does not become vector code.
+    Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> distance(z, width());
+    distance = (norm - 2 * distance + norms.array()).max(Scalar(0)).sqrt();
   }
 
   /// In place: products d_j'x (padded k) to codes (not compressed).
@@ -103,10 +112,7 @@ struct AtomEncoder {
       for (Index j = 0; j < width(); ++j) z[j] = std::max(z[j] - theta[j], Scalar(0));
       return;
     }
-    const auto norm = static_cast<Scalar>(squared_norm);
-    // An array expression: a loop over std::sqrt does not become vector code.
-    Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> distance(z, width());
-    distance = (norm - 2 * distance + norms.array()).max(Scalar(0)).sqrt();
+    distances(squared_norm, z);
     double mean = 0;
     for (Index j = 0; j < n_components; ++j) mean += static_cast<double>(z[j]);
     const auto level =

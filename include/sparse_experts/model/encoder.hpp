@@ -3,6 +3,7 @@
 
 #include <sparse_experts/clustering/kmeans.hpp>
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -11,6 +12,7 @@
 #include <sparse_experts/model/encoder_options.hpp>
 #include <sparse_experts/model/policies.hpp>
 #include <sparse_experts/model/refinement.hpp>
+#include <sparse_experts/model/select_rows.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -142,8 +144,10 @@ class Encoder {
   void set_center(const Vector<Scalar>& center, Workspace& ws) const {
     if (!uses_atoms() || atoms_.triangle) return;
     ws.shift.resize(static_cast<std::size_t>(atoms_.width()));
-    Eigen::Map<Vector<Scalar>>(ws.shift.data(), atoms_.width()) =
-        atoms_.atoms.transpose().lazyProduct(center);
+    std::fill(ws.shift.begin(), ws.shift.end(), Scalar(0));
+    for (Index f = 0; f < atoms_.atoms.rows(); ++f)
+      detail::add_multiple(center[f], atoms_.atoms.data() + f * atoms_.width(), ws.shift.data(),
+                           atoms_.width());
   }
   /// encode() of (x - center) / |x - center| that skips the zeros of x. False: not possible for this sample.
   bool encode_centered(const Scalar* x, const Vector<Scalar>& center, Workspace& ws) const {
@@ -165,7 +169,10 @@ class Encoder {
   /// The atoms as used by the encoder, k x p; empty for encoders without atoms.
   RowMatrix<Scalar> dictionary() const {
     if (!uses_atoms()) return {};
-    return atoms_.atoms.leftCols(atoms_.n_components).transpose();
+    RowMatrix<Scalar> atoms(atoms_.n_components, atoms_.atoms.rows());
+    for (Index j = 0; j < atoms.rows(); ++j)
+      for (Index f = 0; f < atoms.cols(); ++f) atoms(j, f) = atoms_.atoms(f, j);
+    return atoms;
   }
   Index bytes() const {
     return static_cast<Index>(sizeof(Scalar)) *
@@ -198,14 +205,19 @@ class Encoder {
   template <class Rows>
   RowMatrix<Scalar> make_atoms(const Rows& rows, const StageContext& context,
                                Convergence& certificate) const {
-    if (options_.dictionary.size() > 0) return options_.dictionary.template cast<Scalar>();
+    if (const auto& given = options_.dictionary; given.size() > 0) {
+      RowMatrix<Scalar> atoms(given.rows(), given.cols());
+      for (Index j = 0; j < given.rows(); ++j)
+        for (Index f = 0; f < given.cols(); ++f) atoms(j, f) = static_cast<Scalar>(given(j, f));
+      return atoms;
+    }
     const Index k = std::min(options_.n_components, rows.rows());
     Random random(context.seed, 101);
     const std::vector<Index> order = random.permutation(rows.rows());
     if (options_.atoms == AtomSource::kmeans) {
       // Centres need some tens of samples each; more only cost time.
       const Index n = std::min(rows.rows(), std::max<Index>(20 * k, 5000));
-      const auto sample = take(rows, order, n);
+      const auto sample = detail::select_rows<Scalar>(rows, order, n);
       KMeans<Scalar> kmeans({.n_clusters = k,
                              .max_iter = 10,
                              .seed = context.seed,
@@ -215,24 +227,10 @@ class Encoder {
       certificate.status = certificate.status == Status::max_iter ? Status::converged : certificate.status;
       return kmeans.centers();
     }
-    return RowMatrix<Scalar>(take(rows, order, k));
-  }
-
-  static RowMatrix<Scalar> take(const DenseRows<Scalar>& rows, const std::vector<Index>& order, Index n) {
-    RowMatrix<Scalar> out(n, rows.cols());
-    for (Index i = 0; i < n; ++i) out.row(i) = rows.row(order[static_cast<std::size_t>(i)]);
-    return out;
-  }
-  static SparseRowMatrix<Scalar> take(const SparseRows<Scalar>& rows, const std::vector<Index>& order,
-                                      Index n) {
-    SparseRowMatrix<Scalar> out(n, rows.cols());
-    for (Index i = 0; i < n; ++i) {
-      out.startVec(i);
-      for (typename SparseRows<Scalar>::InnerIterator it(rows, order[static_cast<std::size_t>(i)]); it; ++it)
-        out.insertBack(i, it.col()) = it.value();
-    }
-    out.finalize();
-    return out;
+    if constexpr (detail::is_sparse<Rows>)
+      return RowMatrix<Scalar>(detail::select_rows<Scalar>(rows, order, k));
+    else
+      return detail::select_rows<Scalar>(rows, order, k);
   }
 
   void pack(const RowMatrix<Scalar>& atoms) {
@@ -240,18 +238,20 @@ class Encoder {
     atoms_ = {};
     atoms_.triangle = options_.kind == EncoderKind::triangle;
     atoms_.n_components = k;
-    atoms_.atoms = RowMatrix<Scalar>::Zero(atoms.cols(), width);
-    atoms_.atoms.leftCols(k) = atoms.transpose();
+    const Index p = atoms.cols();
+    detail::fill(atoms_.atoms, p, width, Scalar(0));
+    detail::transpose(atoms.data(), k, p, atoms_.atoms.data(), width);
     // Padding never fires: its threshold, or its distance, is out of reach.
-    atoms_.theta = Vector<Scalar>::Constant(width, Scalar(1e30));
-    if (atoms_.triangle) {
-      atoms_.norms = atoms_.theta;
-      atoms_.norms.head(k) = atoms.rowwise().squaredNorm();
-      return;
-    }
+    detail::fill(atoms_.theta, width, Scalar(1e30));
+    if (atoms_.triangle) atoms_.norms = atoms_.theta;
     for (Index j = 0; j < k; ++j) {
-      const Scalar norm = atoms.row(j).norm();
-      if (norm > Scalar(0)) atoms_.atoms.col(j) /= norm;
+      const double square = detail::squared_length(atoms.data() + j * p, p);
+      if (atoms_.triangle) {
+        atoms_.norms[j] = static_cast<Scalar>(square);
+      } else if (square > 0) {
+        const auto norm = static_cast<Scalar>(std::sqrt(square));
+        for (Index f = 0; f < p; ++f) atoms_.atoms(f, j) /= norm;
+      }
     }
   }
 
@@ -259,7 +259,7 @@ class Encoder {
   template <class Rows>
   void set_thresholds(const Rows& rows, const StageContext& context) {
     const Index n = std::min<Index>(rows.rows(), 1000), k = n_components_;
-    const auto sample = take(rows, Random(context.seed, 102).permutation(rows.rows()), n);
+    const auto sample = detail::select_rows<Scalar>(rows, Random(context.seed, 102).permutation(rows.rows()), n);
     const auto n_zero = static_cast<std::ptrdiff_t>((1 - options_.density) * static_cast<double>(n));
     const auto raw = raw_products(sample);  // n x padded k
     std::vector<Scalar> column(static_cast<std::size_t>(n));
@@ -279,8 +279,10 @@ class Encoder {
       std::vector<Scalar> ratio;
       ratio.reserve(static_cast<std::size_t>(n * k));
       for (Index i = 0; i < n; ++i) {
-        RowVector<Scalar> d = raw.row(i).head(k);
-        const Scalar mean = d.mean();
+        const Scalar* d = raw.data() + i * raw.cols();
+        double sum = 0;
+        for (Index j = 0; j < k; ++j) sum += static_cast<double>(d[j]);
+        const auto mean = static_cast<Scalar>(sum / static_cast<double>(k));
         if (mean > Scalar(0))
           for (Index j = 0; j < k; ++j) ratio.push_back(d[j] / mean);
       }
@@ -300,10 +302,8 @@ class Encoder {
     detail::with_rows(sample, [&](const auto& rows) {
       atoms_.products(rows, 0, rows.rows(), z.data());
       if (!atoms_.triangle) return;
-      for (Index i = 0; i < z.rows(); ++i) {
-        const auto norm = static_cast<Scalar>(atoms_.squared_norm(rows, i));
-        z.row(i) = (norm - 2 * z.row(i).array() + atoms_.norms.transpose().array()).max(Scalar(0)).sqrt();
-      }
+      for (Index i = 0; i < z.rows(); ++i)
+        atoms_.distances(atoms_.squared_norm(rows, i), z.data() + i * z.cols());
     });
     return z;
   }
@@ -312,7 +312,7 @@ class Encoder {
   template <class Rows>
   void rescale(const Rows& rows, const StageContext& context) {
     const Index n = std::min<Index>(rows.rows(), 2000);
-    const auto sample = take(rows, Random(context.seed, 103).permutation(rows.rows()), n);
+    const auto sample = detail::select_rows<Scalar>(rows, Random(context.seed, 103).permutation(rows.rows()), n);
     double sum = 0;
     detail::with_rows(sample, [&](const auto& view) {
       const SparseRowMatrix<Scalar> codes = atoms_.transform(view, context.n_threads);
@@ -324,8 +324,8 @@ class Encoder {
     if (atoms_.triangle) {
       atoms_.scale *= factor;
     } else {
-      atoms_.atoms *= factor;
-      atoms_.theta.head(atoms_.n_components) *= factor;
+      detail::multiply(atoms_.atoms.data(), atoms_.atoms.size(), factor);
+      detail::multiply(atoms_.theta.data(), atoms_.n_components, factor);
     }
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,22 +48,11 @@ class Gate {
     std::vector<double> distance;  // K
   };
 
-  /// Rows (training samples in the space of the anchors) set the scale of beta. DenseRows or SparseRows.
+  /// Rows (training samples in the space of the anchors) set the scale of beta. DenseRows, SparseRows, or a
+  /// RowReader of them.
   template <class Rows>
   void fit(Anchors<Scalar> anchors, const Rows& rows, const GateOptions& options, int n_threads = 1) {
-    detail::check_at_least("gate.top_k", options.top_k, 1);
-    detail::check_non_negative("gate.beta", options.beta);
-    detail::check_size("anchors.points.cols()", anchors.points.cols(), rows.cols(), "columns of the samples");
-    Index n_clusters = anchors.points.rows();
-    if (!anchors.cluster.empty())
-      n_clusters = 1 + *std::max_element(anchors.cluster.begin(), anchors.cluster.end());
-    transposed_ = anchors.points.transpose();
-    squared_norm_ = anchors.points.rowwise().squaredNorm();
-    anchors_ = std::move(anchors);
-    anchors_.points.resize(0, 0);
-    n_clusters_ = n_clusters;
-    options_ = options;
-    mean_squared_distance_ = mean_distance(rows, n_threads);
+    fit_rows(std::move(anchors), detail::RowReader<Scalar>(rows), options, n_threads);
   }
 
   /// Another top_k or beta over the same anchors.
@@ -76,35 +65,7 @@ class Gate {
   /// Gate weights, n x K, rows as in `rows`.
   template <class Rows>
   SparseRowMatrix<Scalar> weights(const Rows& rows, int n_threads = 1) const {
-    const Index n = rows.rows(), k = slots();
-    std::vector<Index> count(static_cast<std::size_t>(n), 0);
-    std::vector<int> expert(static_cast<std::size_t>(n * k));
-    std::vector<Scalar> weight(static_cast<std::size_t>(n * k));
-    detail::parallel_blocks(n, 256, n_threads, [&](const detail::Block& block) {
-      Workspace ws = workspace();
-      for (Index i = block.begin; i < block.end; ++i) {
-        evaluate_row(rows, i, ws);
-        count[static_cast<std::size_t>(i)] = static_cast<Index>(ws.expert.size());
-        for (std::size_t t = 0; t < ws.expert.size(); ++t) {
-          expert[static_cast<std::size_t>(i * k) + t] = static_cast<int>(ws.expert[t]);
-          weight[static_cast<std::size_t>(i * k) + t] = ws.weight[t];
-        }
-      }
-    });
-    SparseRowMatrix<Scalar> g(n, n_clusters_);
-    Index total = 0;
-    for (Index c : count) total += c;
-    g.resizeNonZeros(total);
-    Index at = 0;
-    for (Index i = 0; i < n; ++i) {
-      g.outerIndexPtr()[i] = static_cast<int>(at);
-      for (Index t = 0; t < count[static_cast<std::size_t>(i)]; ++t, ++at) {
-        g.innerIndexPtr()[at] = expert[static_cast<std::size_t>(i * k + t)];
-        g.valuePtr()[at] = weight[static_cast<std::size_t>(i * k + t)];
-      }
-    }
-    g.outerIndexPtr()[n] = static_cast<int>(at);
-    return g;
+    return weights_of(detail::RowReader<Scalar>(rows), n_threads);
   }
 
   Workspace workspace() const {
@@ -131,20 +92,24 @@ class Gate {
     std::partial_sort(ws.nearest.begin(), ws.nearest.begin() + k, ws.nearest.end());
     const double nearest = ws.nearest[0].first;
     if (anchors_.radius >= 0 && nearest > anchors_.radius * anchors_.radius) return;
-    std::sort(ws.nearest.begin(), ws.nearest.begin() + k,
-              [](const auto& a, const auto& b) { return a.second < b.second; });
+    for (std::ptrdiff_t t = 0; t < k; ++t)
+      ws.expert.push_back(ws.nearest[static_cast<std::size_t>(t)].second);
+    std::sort(ws.expert.begin(), ws.expert.end());
     double sum = 0;
     // Training samples that all lie on anchors: the limit of ever smaller distances, the nearest alone.
     const double sharpness = options_.beta / std::max(mean_squared_distance_, 1e-200);
-    for (std::ptrdiff_t t = 0; t < k; ++t)
-      sum += std::exp(-sharpness * (ws.nearest[static_cast<std::size_t>(t)].first - nearest));
-    for (std::ptrdiff_t t = 0; t < k; ++t) {
-      const auto& [distance, e] = ws.nearest[static_cast<std::size_t>(t)];
-      const auto w = static_cast<Scalar>(std::exp(-sharpness * (distance - nearest)) / sum);
+    const auto share = [&](Index e) {
+      return std::exp(-sharpness * (ws.distance[static_cast<std::size_t>(e)] - nearest));
+    };
+    for (const Index e : ws.expert) sum += share(e);
+    std::size_t kept = 0;
+    for (const Index e : ws.expert) {
+      const auto w = static_cast<Scalar>(share(e) / sum);
       if (!(w > Scalar(1e-6))) continue;  // an expert that cannot change a decision costs time for nothing
-      ws.expert.push_back(e);
+      ws.expert[kept++] = e;
       ws.weight.push_back(w);
     }
+    ws.expert.resize(kept);
   }
 
   Index bytes() const { return transposed_.size() * static_cast<Index>(sizeof(Scalar)); }
@@ -157,23 +122,59 @@ class Gate {
  private:
   Index slots() const { return std::min(options_.top_k, n_clusters_); }
 
-  template <class Rows>
-  void evaluate_row(const Rows& rows, Index i, Workspace& ws) const {
-    on_row(rows, i, [&](Index count, const int* columns, const Scalar* values) {
-      evaluate(count, columns, values, ws);
-    });
+  void fit_rows(Anchors<Scalar> anchors, const detail::RowReader<Scalar>& rows, const GateOptions& options,
+                int n_threads) {
+    detail::check_at_least("gate.top_k", options.top_k, 1);
+    detail::check_non_negative("gate.beta", options.beta);
+    detail::check_size("anchors.points.cols()", anchors.points.cols(), rows.cols(), "columns of the samples");
+    const RowMatrix<Scalar>& points = anchors.points;
+    Index n_clusters = points.rows();
+    if (!anchors.cluster.empty())
+      n_clusters = 1 + *std::max_element(anchors.cluster.begin(), anchors.cluster.end());
+    transposed_.resize(points.cols(), points.rows());
+    detail::transpose(points.data(), points.rows(), points.cols(), transposed_.data(), points.rows());
+    squared_norm_.resize(points.rows());
+    for (Index a = 0; a < points.rows(); ++a)
+      squared_norm_[a] =
+          static_cast<Scalar>(detail::squared_length(points.data() + a * points.cols(), points.cols()));
+    anchors_ = std::move(anchors);
+    anchors_.points.resize(0, 0);
+    n_clusters_ = n_clusters;
+    options_ = options;
+    mean_squared_distance_ = mean_distance(rows, n_threads);
   }
 
-  template <class Rows, class F>
-  static void on_row(const Rows& rows, Index i, F&& f) {
-    if constexpr (detail::is_sparse<Rows>) {
-      static_assert(std::is_same_v<typename Rows::StorageIndex, int>, "sparse samples with int indices");
-      const int* outer = rows.outerIndexPtr();
-      f(static_cast<Index>(outer[i + 1] - outer[i]), rows.innerIndexPtr() + outer[i],
-        rows.valuePtr() + outer[i]);
-    } else {
-      f(rows.cols(), static_cast<const int*>(nullptr), rows.data() + i * rows.outerStride());
+  SparseRowMatrix<Scalar> weights_of(const detail::RowReader<Scalar>& rows, int n_threads) const {
+    const Index n = rows.rows(), k = slots();
+    std::vector<Index> count(static_cast<std::size_t>(n), 0);
+    std::vector<int> expert(static_cast<std::size_t>(n * k));
+    std::vector<Scalar> weight(static_cast<std::size_t>(n * k));
+    detail::parallel_blocks(n, 256, n_threads, [&](const detail::Block& block) {
+      Workspace ws = workspace();
+      for (Index i = block.begin; i < block.end; ++i) {
+        const auto row = rows.row(i);
+        evaluate(row.count, row.columns, row.values, ws);
+        count[static_cast<std::size_t>(i)] = static_cast<Index>(ws.expert.size());
+        for (std::size_t t = 0; t < ws.expert.size(); ++t) {
+          expert[static_cast<std::size_t>(i * k) + t] = static_cast<int>(ws.expert[t]);
+          weight[static_cast<std::size_t>(i * k) + t] = ws.weight[t];
+        }
+      }
+    });
+    SparseRowMatrix<Scalar> g(n, n_clusters_);
+    Index total = 0;
+    for (Index c : count) total += c;
+    g.resizeNonZeros(total);
+    Index at = 0;
+    for (Index i = 0; i < n; ++i) {
+      g.outerIndexPtr()[i] = static_cast<int>(at);
+      for (Index t = 0; t < count[static_cast<std::size_t>(i)]; ++t, ++at) {
+        g.innerIndexPtr()[at] = expert[static_cast<std::size_t>(i * k + t)];
+        g.valuePtr()[at] = weight[static_cast<std::size_t>(i * k + t)];
+      }
     }
+    g.outerIndexPtr()[n] = static_cast<int>(at);
+    return g;
   }
 
   // Squared distances to the clusters: |u|^2 - 2 m'u + |m|^2, clamped at 0.
@@ -204,18 +205,17 @@ class Gate {
     }
   }
 
-  template <class Rows>
-  double mean_distance(const Rows& rows, int n_threads) const {
+  double mean_distance(const detail::RowReader<Scalar>& rows, int n_threads) const {
     if (n_clusters_ == 0 || rows.rows() == 0) return 0;
     const double sum =
         detail::parallel_sum(rows.rows(), 256, n_threads, 0.0, [&](const detail::Block& block) {
           Workspace ws = workspace();
           double part = 0;
-          for (Index i = block.begin; i < block.end; ++i)
-            on_row(rows, i, [&](Index count, const int* columns, const Scalar* values) {
-              distances(count, columns, values, ws);
-              part += *std::min_element(ws.distance.begin(), ws.distance.end());
-            });
+          for (Index i = block.begin; i < block.end; ++i) {
+            const auto row = rows.row(i);
+            distances(row.count, row.columns, row.values, ws);
+            part += *std::min_element(ws.distance.begin(), ws.distance.end());
+          }
           return part;
         });
     return sum / static_cast<double>(rows.rows());

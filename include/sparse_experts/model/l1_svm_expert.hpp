@@ -59,8 +59,8 @@ class L1SVMExpert {
     std::atomic<bool> stop{false};
     detail::parallel_blocks(q, 1, context.n_threads, [&](const detail::Block& block) {
       const int positive = classes[static_cast<std::size_t>(q == 1 ? 1 : block.id)];
-      const Vector<double> signs =
-          (targets.classes.array() == positive).select(Vector<double>::Ones(design.rows()), -1.0);
+      Vector<double> signs(design.rows());
+      for (Index i = 0; i < signs.size(); ++i) signs[i] = targets.classes[i] == positive ? 1 : -1;
       detail::MarginSettings settings{options.tol, options.max_iter, {}};
       if (context.on_progress)
         settings.on_iteration = [&](const Convergence& now) {
@@ -72,7 +72,7 @@ class L1SVMExpert {
         };
       const L1SVMSolution solution =
           detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options, {}, settings);
-      coef.col(block.id) = solution.coef.template cast<Scalar>();
+      for (Index j = 0; j < coef.rows(); ++j) coef(j, block.id) = static_cast<Scalar>(solution.coef[j]);
       intercept[block.id] = static_cast<Scalar>(solution.intercept);
       certificates[static_cast<std::size_t>(block.id)] = solution.convergence;
     });

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/types.hpp>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -22,22 +23,18 @@ class LiftedWeights {
         rho_(static_cast<Scalar>(rho)) {
     for (Index t = 0; t < coef.size(); ++t) n_non_zero_ += coef.data()[t] != Scalar(0) ? 1 : 0;
     n_rows_ = coef.rows();
-    if (4 * n_non_zero_ > coef.size()) {
-      dense_ = coef;
-      return;
-    }
-    sparse_.resize(coef.rows(), coef.cols());
-    sparse_.resizeNonZeros(n_non_zero_);
-    Index at = 0;
+    const bool dense = 4 * n_non_zero_ > coef.size();
+    value_.reserve(static_cast<std::size_t>(dense ? coef.size() : n_non_zero_));
     for (Index i = 0; i < coef.rows(); ++i) {
-      sparse_.outerIndexPtr()[i] = static_cast<int>(at);
-      for (Index c = 0; c < coef.cols(); ++c)
-        if (coef(i, c) != Scalar(0)) {
-          sparse_.innerIndexPtr()[at] = static_cast<int>(c);
-          sparse_.valuePtr()[at++] = coef(i, c);
-        }
+      if (!dense) begin_.push_back(static_cast<int>(value_.size()));
+      for (Index c = 0; c < coef.cols(); ++c) {
+        const Scalar w = coef(i, c);
+        if (!dense && w == Scalar(0)) continue;
+        value_.push_back(w);
+        if (!dense) output_.push_back(static_cast<int>(c));
+      }
     }
-    sparse_.outerIndexPtr()[coef.rows()] = static_cast<int>(at);
+    if (!dense) begin_.push_back(static_cast<int>(value_.size()));
   }
 
   /// Scores of one sample: code (count, index, value) under the gates (experts, weights). No allocation.
@@ -59,8 +56,21 @@ class LiftedWeights {
 
   /// W as a sparse matrix, lifted features x q, as in GatedDesign.
   SparseMatrix<Scalar> coef() const {
-    if (dense_.size() > 0) return dense_.sparseView(Scalar(0), Scalar(0));
-    return sparse_;
+    const Index q = intercept_.size();
+    SparseMatrix<Scalar> out(n_rows_, q);
+    out.resizeNonZeros(n_non_zero_);
+    std::vector<int> next(static_cast<std::size_t>(q) + 1, 0);
+    for_entries([&](Index, Index c, Scalar w) { next[static_cast<std::size_t>(c) + 1] += w != Scalar(0); });
+    for (Index c = 0; c < q; ++c)
+      next[static_cast<std::size_t>(c) + 1] += next[static_cast<std::size_t>(c)];
+    std::copy(next.begin(), next.end(), out.outerIndexPtr());
+    for_entries([&](Index i, Index c, Scalar w) {
+      if (w == Scalar(0)) return;
+      const int at = next[static_cast<std::size_t>(c)]++;
+      out.innerIndexPtr()[at] = static_cast<int>(i);
+      out.valuePtr()[at] = w;
+    });
+    return out;
   }
   const Vector<Scalar>& intercept() const { return intercept_; }
   Index n_outputs() const { return intercept_.size(); }
@@ -69,24 +79,37 @@ class LiftedWeights {
   Index non_zeros() const { return n_non_zero_; }
   Index bytes() const {
     const auto scalar = static_cast<Index>(sizeof(Scalar)), index = static_cast<Index>(sizeof(int));
-    return dense_.size() > 0 ? scalar * dense_.size()
-                             : (scalar + index) * sparse_.nonZeros() + index * (sparse_.rows() + 1);
+    const auto stored = static_cast<Index>(value_.size()), rows = static_cast<Index>(begin_.size());
+    return begin_.empty() ? scalar * stored : (scalar + index) * stored + index * rows;
   }
 
  private:
-  void add_row(Index row, Scalar factor, Scalar* out) const {
+  template <class F>
+  void for_entries(F&& f) const {
     const Index q = intercept_.size();
-    if (dense_.size() > 0) {
-      const Scalar* w = dense_.data() + row * q;
+    for (Index i = 0; i < n_rows_; ++i) {
+      const auto row = static_cast<std::size_t>(i);
+      const Index begin = begin_.empty() ? i * q : begin_[row], end = begin_.empty() ? begin + q : begin_[row + 1];
+      for (Index t = begin; t < end; ++t)
+        f(i, begin_.empty() ? t - begin : output_[static_cast<std::size_t>(t)], value_[static_cast<std::size_t>(t)]);
+    }
+  }
+
+  void add_row(Index row, Scalar factor, Scalar* out) const {
+    if (begin_.empty()) {
+      const Index q = intercept_.size();
+      const Scalar* w = value_.data() + row * q;
       for (Index c = 0; c < q; ++c) out[c] += factor * w[c];
       return;
     }
-    for (int t = sparse_.outerIndexPtr()[row]; t < sparse_.outerIndexPtr()[row + 1]; ++t)
-      out[sparse_.innerIndexPtr()[t]] += factor * sparse_.valuePtr()[t];
+    const int *begin = begin_.data() + row, *output = output_.data();
+    const Scalar* w = value_.data();
+    for (int t = begin[0]; t < begin[1]; ++t) out[output[t]] += factor * w[t];
   }
 
-  RowMatrix<Scalar> dense_;
-  SparseRowMatrix<Scalar> sparse_;
+  // W by rows: all entries, or those that are not zero with their outputs and where each row begins.
+  std::vector<Scalar> value_;
+  std::vector<int> output_, begin_;
   Vector<Scalar> intercept_;
   Index n_components_ = 0, n_experts_ = 0, n_rows_ = 0, n_non_zero_ = 0;
   Scalar rho_ = 1;

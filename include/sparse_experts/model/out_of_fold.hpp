@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/linear/class_labels.hpp>
@@ -16,8 +17,8 @@
 namespace sparse_experts::detail {
 
 /// One score per class: two classes share one score z, as (-z/2, z/2).
-template <class Scalar>
-Matrix<double> class_scores(const Matrix<Scalar>& scores) {
+template <class Scores>
+Matrix<double> class_scores(const Scores& scores) {
   const bool shared = scores.cols() == 1;
   Matrix<double> all(scores.rows(), shared ? 2 : scores.cols());
   for (Index c = 0; c < all.cols(); ++c)
@@ -55,8 +56,8 @@ Convergence fit_output_layer(const Rows& rows, const Targets<Scalar>& targets,
       const Targets<Scalar> train = select_targets(targets, split.train);
       if (static_cast<Index>(distinct_labels(train.classes).size()) < targets.n_classes)
         continue;  // a class with one sample
-      Pipeline<Scalar, R, C, E> fold = stages;
-      Matrix<Scalar> z;
+      Pipeline<Scalar, R, C, E> fold;
+      fold.rho = stages.rho;
       if (is_supervised(stages.representation)) {
         SparseRowMatrix<Scalar> fold_codes, fold_gates;
         const auto part = select_rows<Scalar>(rows, split.train),
@@ -64,20 +65,22 @@ Convergence fit_output_layer(const Rows& rows, const Targets<Scalar>& targets,
         with_rows(part, [&](const auto& view) {
           fold.fit(view, train, options, context, nullptr, fold_codes, fold_gates);
         });
-        z = with_rows(held_out, [&](const auto& view) { return fold.score(view, context.n_threads); });
+        with_rows(held_out, [&](const auto& view) {
+          parts.push_back(class_scores(fold.score(view, context.n_threads)));
+        });
       } else {
         fold.fit_experts(select_rows<Scalar>(codes, split.train), select_rows<Scalar>(gates, split.train),
                          train, options.expert, context);
-        z = fold.score(select_rows<Scalar>(codes, split.test), select_rows<Scalar>(gates, split.test),
-                       context.n_threads);
+        parts.push_back(class_scores(fold.score(select_rows<Scalar>(codes, split.test),
+                                                select_rows<Scalar>(gates, split.test), context.n_threads)));
       }
-      parts.push_back(class_scores(z));
       for (const Index i : split.test) seen.push_back(targets.classes[i]);
     }
   }
   if (seen.empty()) {
     settings.kind = Calibration::none;
-    parts.push_back(Matrix<double>::Zero(1, targets.n_classes));
+    parts.emplace_back();
+    fill(parts.back(), 1, targets.n_classes, 0.0);
     seen.push_back(0);
   }
   Matrix<double> scores(static_cast<Index>(seen.size()), targets.n_classes);

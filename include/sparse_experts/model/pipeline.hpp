@@ -12,6 +12,7 @@
 #include <sparse_experts/model/lifted_weights.hpp>
 #include <sparse_experts/model/policies.hpp>
 #include <sparse_experts/model/report.hpp>
+#include <sparse_experts/model/select_rows.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -37,55 +38,6 @@ class StageClock {
   const char* name_;
   std::chrono::steady_clock::time_point start_;
 };
-
-/// Rows [begin, end) of a view.
-template <class Scalar>
-DenseRows<Scalar> row_range(const DenseRows<Scalar>& rows, Index begin, Index end) {
-  return {rows.data() + begin * rows.outerStride(), end - begin, rows.cols(),
-          Eigen::OuterStride<>(rows.outerStride())};
-}
-template <class Scalar>
-SparseRows<Scalar> row_range(const SparseRows<Scalar>& rows, Index begin, Index end) {
-  return {end - begin,
-          rows.cols(),
-          static_cast<Index>(rows.outerIndexPtr()[end] - rows.outerIndexPtr()[begin]),
-          rows.outerIndexPtr() + begin,
-          rows.innerIndexPtr(),
-          rows.valuePtr()};
-}
-template <class Scalar>
-SparseRows<Scalar> sparse_view(const SparseRowMatrix<Scalar>& m) {
-  return {m.rows(), m.cols(), m.nonZeros(), m.outerIndexPtr(), m.innerIndexPtr(), m.valuePtr()};
-}
-
-/// Selected rows of a sparse row-major matrix.
-template <class Scalar>
-SparseRowMatrix<Scalar> select_rows(const SparseRowMatrix<Scalar>& m, const std::vector<Index>& picked) {
-  SparseRowMatrix<Scalar> out(static_cast<Index>(picked.size()), m.cols());
-  Index total = 0;
-  for (const Index i : picked) total += m.outerIndexPtr()[i + 1] - m.outerIndexPtr()[i];
-  out.resizeNonZeros(total);
-  Index at = 0;
-  for (std::size_t r = 0; r < picked.size(); ++r) {
-    out.outerIndexPtr()[r] = static_cast<int>(at);
-    const Index begin = m.outerIndexPtr()[picked[r]], end = m.outerIndexPtr()[picked[r] + 1];
-    std::copy(m.innerIndexPtr() + begin, m.innerIndexPtr() + end, out.innerIndexPtr() + at);
-    std::copy(m.valuePtr() + begin, m.valuePtr() + end, out.valuePtr() + at);
-    at += end - begin;
-  }
-  out.outerIndexPtr()[picked.size()] = static_cast<int>(at);
-  return out;
-}
-template <class Scalar>
-SparseRowMatrix<Scalar> select_rows(const SparseRows<Scalar>& rows, const std::vector<Index>& picked) {
-  return select_rows(SparseRowMatrix<Scalar>(rows), picked);
-}
-template <class Scalar>
-RowMatrix<Scalar> select_rows(const DenseRows<Scalar>& rows, const std::vector<Index>& picked) {
-  RowMatrix<Scalar> out(static_cast<Index>(picked.size()), rows.cols());
-  for (std::size_t r = 0; r < picked.size(); ++r) out.row(static_cast<Index>(r)) = rows.row(picked[r]);
-  return out;
-}
 
 template <class Scalar>
 Targets<Scalar> select_targets(const Targets<Scalar>& targets, const std::vector<Index>& picked) {
@@ -131,7 +83,9 @@ struct Pipeline {
     StageClock representation_clock(stages, "representation");
     representation = R(options.representation);
     const Convergence representation_certificate = representation.fit(rows, targets, context);
-    codes = representation.transform(rows, context.n_threads);
+    // Swaps, not assignments: those of a sparse matrix copy, or compile the copy all the same.
+    SparseRowMatrix<Scalar> made = representation.transform(rows, context.n_threads);
+    codes.swap(made);
     representation_clock.done(representation_certificate);
 
     StageClock clustering_clock(stages, "clustering");
@@ -140,13 +94,10 @@ struct Pipeline {
     const SparseRows<Scalar> code_rows = sparse_view(codes);
     const Convergence clustering_certificate =
         cluster_input ? clustering.fit(rows, context) : clustering.fit(code_rows, context);
-    if (cluster_input) {
-      gate.fit(clustering.anchors(), rows, options.gate, context.n_threads);
-      gates = gate.weights(rows, context.n_threads);
-    } else {
-      gate.fit(clustering.anchors(), code_rows, options.gate, context.n_threads);
-      gates = gate.weights(code_rows, context.n_threads);
-    }
+    const RowReader<Scalar> gated = cluster_input ? RowReader<Scalar>(rows) : RowReader<Scalar>(code_rows);
+    gate.fit(clustering.anchors(), gated, options.gate, context.n_threads);
+    SparseRowMatrix<Scalar> weights_of_rows = gate.weights(gated, context.n_threads);
+    gates.swap(weights_of_rows);
     clustering_clock.done(clustering_certificate);
     rho = options.rho;
     StageClock expert_clock(stages, "experts");
@@ -167,8 +118,8 @@ struct Pipeline {
   }
 
   /// n x q scores of given codes and gates.
-  Matrix<Scalar> score(const SparseRowMatrix<Scalar>& codes, const SparseRowMatrix<Scalar>& gates,
-                       int n_threads) const {
+  RowMatrix<Scalar> score(const SparseRowMatrix<Scalar>& codes, const SparseRowMatrix<Scalar>& gates,
+                          int n_threads) const {
     RowMatrix<Scalar> scores(codes.rows(), weights.n_outputs());
     parallel_blocks(codes.rows(), 128, n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
@@ -202,7 +153,9 @@ Matrix<Scalar> Pipeline<Scalar, R, C, E>::score(const Rows& rows, int n_threads)
   for (Index begin = 0; begin < rows.rows(); begin += chunk) {
     const Rows part = row_range<Scalar>(rows, begin, std::min(rows.rows(), begin + chunk));
     const SparseRowMatrix<Scalar> codes = representation.transform(part, n_threads);
-    scores.middleRows(begin, part.rows()) = score(codes, gate_weights(part, codes, n_threads), n_threads);
+    const RowMatrix<Scalar> block = score(codes, gate_weights(part, codes, n_threads), n_threads);
+    for (Index c = 0; c < scores.cols(); ++c)
+      for (Index i = 0; i < block.rows(); ++i) scores(begin + i, c) = block(i, c);
   }
   return scores;
 }

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/model/policies.hpp>
@@ -35,10 +36,9 @@ class AdamGroup {
  public:
   AdamGroup(Scalar* data, Index size, double rate)
       : data_(data),
-        rate_(rate),
-        gradient_(Vector<Scalar>::Zero(size)),
-        first_(gradient_),
-        second_(gradient_) {}
+        rate_(rate) {
+    for (Vector<Scalar>* v : {&gradient_, &first_, &second_}) fill(*v, size, Scalar(0));
+  }
 
   Scalar* gradient() { return gradient_.data(); }
 
@@ -93,8 +93,11 @@ class Refinement {
     n_outputs_ = targets.n_classes > 2 ? targets.n_classes : 1;
     q_ = padded_width<Scalar>(n_outputs_);
     if (targets.n_classes == 0) {
-      mean_ = targets.values.template cast<double>().mean();
-      const double var = (targets.values.template cast<double>().array() - mean_).square().mean();
+      const auto n = static_cast<double>(targets.values.size());
+      for (const Scalar y : targets.values) mean_ += static_cast<double>(y) / n;
+      double var = 0;
+      for (const Scalar y : targets.values)
+        var += (static_cast<double>(y) - mean_) * (static_cast<double>(y) - mean_) / n;
       scale_ = var > 0 ? 1 / std::sqrt(var) : 1;
     }
   }
@@ -103,10 +106,11 @@ class Refinement {
     const Index n = dense_ ? dense_->rows() : sparse_->rows(), p = code.atoms.rows(), k = code.atoms.cols();
     const Index batch = std::min(options_.batch_size, n), n_batches = (n + batch - 1) / batch;
     const Index n_steps = options_.epochs * n_batches, warm_up = std::min<Index>(100, n_steps / 10 + 1);
-    weights_ = RowMatrix<Scalar>::Zero(q_, k);
-    bias_ = Vector<Scalar>::Constant(q_, n_outputs_ > 1 ? Scalar(-0.5) : Scalar(0));
+    fill(weights_, q_, k, Scalar(0));
+    fill(bias_, q_, n_outputs_ > 1 ? Scalar(-0.5) : Scalar(0));
     // Step sizes as if the atoms had length 1.
-    const double length = std::sqrt(static_cast<double>(code.atoms.squaredNorm()) / static_cast<double>(k_));
+    const double length =
+        std::sqrt(squared_length(code.atoms.data(), code.atoms.size()) / static_cast<double>(k_));
     AdamGroup<Scalar> atoms(code.atoms.data(), code.atoms.size(), options_.rate * length);
     AdamGroup<Scalar> theta(code.theta.data(), k, options_.rate * length);
     AdamGroup<Scalar> weights(weights_.data(), weights_.size(), options_.rate / length);
@@ -151,8 +155,10 @@ class Refinement {
     }
     if (certificate.status == Status::converged && !(certificate.value <= 1))
       certificate.status = Status::stalled;
-    code.readout = weights_.topRows(n_outputs_).transpose();
-    code.readout_bias = bias_.head(n_outputs_).transpose();
+    code.readout.resize(k, n_outputs_);
+    transpose(weights_.data(), n_outputs_, k, code.readout.data(), n_outputs_);
+    code.readout_bias.resize(n_outputs_);
+    std::copy(bias_.data(), bias_.data() + n_outputs_, code.readout_bias.data());
     return certificate;
   }
 
@@ -187,9 +193,9 @@ class Refinement {
         if (inner.first > 0) drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i)), inner, k, s);
       }
     });
-    weights_by_atom_ = weights_.transpose();
+    transpose(weights_.data(), q_, k, weights_by_atom_.data(), q_);
     row_product<Scalar>(batch, q_, k, {s_.data(), k, 1}, weights_by_atom_.data(), q_, f_.data(), q_, 1);
-    f_.rowwise() += bias_.transpose();
+    for (Index i = 0; i < batch; ++i) add_multiple(Scalar(1), bias_.data(), f_.data() + i * q_, q_);
   }
 
   // s_ = X D of the batch, X with dropout.
@@ -199,7 +205,8 @@ class Refinement {
     const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout);
     parallel_blocks(batch, std::max<Index>(16, (1 << 16) / p), context_.n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
-        x_.row(i) = dense_->row(picked_[static_cast<std::size_t>(i)]);
+        const Scalar* x = dense_->data() + picked_[static_cast<std::size_t>(i)] * dense_->outerStride();
+        std::copy(x, x + p, x_.data() + i * p);
         if (input.first > 0)
           drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, p, x_.data() + i * p);
       }
@@ -209,7 +216,7 @@ class Refinement {
   }
   template <class Stream>
   void sparse_products(const RefinedCode<Scalar>& code, const Stream& stream) {
-    const Index batch = s_.rows();
+    const Index batch = s_.rows(), k = s_.cols();
     const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout);
     begin_.assign(1, 0);
     column_.clear();
@@ -226,11 +233,11 @@ class Refinement {
       begin_.push_back(begin_.back() + static_cast<std::size_t>(count));
     }
     parallel_blocks(batch, 16, context_.n_threads, [&](const Block& block) {
-      s_.middleRows(block.begin, block.size()).setZero();
+      std::fill_n(s_.data() + block.begin * k, block.size() * k, Scalar(0));
       for (Index i = block.begin; i < block.end; ++i)
         for (std::size_t t = begin_[static_cast<std::size_t>(i)]; t < begin_[static_cast<std::size_t>(i) + 1];
              ++t)
-          s_.row(i) += value_[t] * code.atoms.row(column_[t]);
+          add_multiple(value_[t], code.atoms.data() + column_[t] * k, s_.data() + i * k, k);
     });
   }
 
@@ -278,20 +285,22 @@ class Refinement {
       row_product<Scalar>(x_.cols(), k, batch, {x_.data(), 1, x_.cols()}, back_.data(), k, atoms, k,
                           context_.n_threads);
     } else {
-      Eigen::Map<RowMatrix<Scalar>> out(atoms, sparse_->cols(), k);
       // Columns in parallel: every entry is one sum in the order of the samples.
       parallel_blocks(k, 64, context_.n_threads, [&](const Block& block) {
-        out.middleCols(block.begin, block.size()).setZero();
+        for (Index f = 0; f < sparse_->cols(); ++f)
+          std::fill_n(atoms + f * k + block.begin, block.size(), Scalar(0));
         for (Index i = 0; i < batch; ++i)
           for (std::size_t t = begin_[static_cast<std::size_t>(i)];
                t < begin_[static_cast<std::size_t>(i) + 1]; ++t)
-            out.row(column_[t]).segment(block.begin, block.size()) +=
-                value_[t] * back_.row(i).segment(block.begin, block.size());
+            add_multiple(value_[t], back_.data() + i * k + block.begin, atoms + column_[t] * k + block.begin,
+                         block.size());
       });
     }
     row_product<Scalar>(q_, k, batch, {f_.data(), 1, q_}, s_.data(), k, weights, k, context_.n_threads);
-    Eigen::Map<Vector<Scalar>>(theta, k) = -back_.colwise().sum().transpose();
-    Eigen::Map<Vector<Scalar>>(bias, q_) = f_.colwise().sum().transpose();
+    add_rows_to_first(back_);
+    for (Index j = 0; j < k; ++j) theta[j] = -back_(0, j);
+    add_rows_to_first(f_);
+    std::copy(f_.data(), f_.data() + q_, bias);
   }
 
   const DenseRows<Scalar>* dense_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
@@ -9,6 +10,8 @@
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace sparse_experts {
 
@@ -61,27 +64,30 @@ class Scaler {
   void fit_rows(const Rows& rows) {
     constexpr bool sparse = detail::is_sparse<Rows>;
     const Index n = rows.rows(), p = rows.cols();
-    Vector<double> mean = Vector<double>::Zero(p), square = Vector<double>::Zero(p);
+    std::vector<double> mean(static_cast<std::size_t>(p), 0.0), square(mean), stored(mean);
+    const auto at = [](Index j) { return static_cast<std::size_t>(j); };
     const bool centred = !sparse && (kind_ == Scaling::standardize || kind_ == Scaling::center_unit_norm);
     if (centred || kind_ == Scaling::standardize) {
-      for_entries(rows, [&](Index, Index j, double v) { mean[j] += v; });
-      for (Index j = 0; j < p; ++j) mean[j] /= static_cast<double>(n);
+      for_entries(rows, [&](Index, Index j, double v) { mean[at(j)] += v; });
+      for (double& m : mean) m /= static_cast<double>(n);
     }
     if (kind_ == Scaling::standardize) {
       // Entries that are not stored are zeros: each contributes mean^2.
-      Vector<double> stored = Vector<double>::Zero(p);
       for_entries(rows, [&](Index, Index j, double v) {
-        square[j] += (v - mean[j]) * (v - mean[j]);
-        stored[j] += 1;
+        square[at(j)] += (v - mean[at(j)]) * (v - mean[at(j)]);
+        stored[at(j)] += 1;
       });
-      for (Index j = 0; j < p; ++j) square[j] += (static_cast<double>(n) - stored[j]) * mean[j] * mean[j];
+      for (std::size_t j = 0; j < mean.size(); ++j)
+        square[j] += (static_cast<double>(n) - stored[j]) * mean[j] * mean[j];
     }
-    Vector<Scalar> center = Vector<Scalar>::Zero(p), scale = Vector<Scalar>::Ones(p);
-    if (centred) center = mean.template cast<Scalar>();
+    Vector<Scalar> center, scale;
+    detail::fill(center, p, Scalar(0));
+    detail::fill(scale, p, Scalar(1));
+    for (Index j = 0; centred && j < p; ++j) center[j] = static_cast<Scalar>(mean[at(j)]);
     if (kind_ == Scaling::standardize)
       for (Index j = 0; j < p; ++j) {
-        const double deviation = std::sqrt(square[j] / static_cast<double>(n));
-        const bool constant = deviation <= 1e-12 * std::abs(mean[j]) || deviation == 0;
+        const double deviation = std::sqrt(square[at(j)] / static_cast<double>(n));
+        const bool constant = deviation <= 1e-12 * std::abs(mean[at(j)]) || deviation == 0;
         scale[j] = static_cast<Scalar>(constant ? 1 : 1 / deviation);
       }
     center_ = std::move(center);

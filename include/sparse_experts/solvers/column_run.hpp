@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace sparse_experts::detail {
-
-/// sum_i x_i r_i in double. Eight running sums: they vectorise, and their order never changes.
-template <class Scalar>
-double dense_column_dot(const Scalar* x, const double* r, Index n) {
-  double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-  Index i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (Index k = 0; k < 8; ++k) lane[k] += static_cast<double>(x[i + k]) * r[i + k];
-  double tail = 0;
-  for (; i < n; ++i) tail += static_cast<double>(x[i]) * r[i];
-  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7])) + tail;
-}
 
 /// sum_k x_k r[rows_k] in double; four running sums hide the latency of the gathers.
 template <class Scalar>
@@ -44,26 +34,38 @@ struct ColumnRun {
   double dot(const double* r) const {
     if (rows)
       return doubles ? sparse_column_dot(rows, doubles, count, r) : sparse_column_dot(rows, floats, count, r);
-    return doubles ? dense_column_dot(doubles, r, count) : dense_column_dot(floats, r, count);
+    return doubles ? dense_dot(doubles, r, count) : dense_dot(floats, r, count);
   }
 
-  /// f(i, x_i as double)
+  /// f(i, x_i as double). One loop for the four layouts, since `f` is compiled into each: floats and the indices
+  /// of a dense column pass through a buffer.
   template <class F>
   void for_each(F&& f) const {
-    doubles ? visit(doubles, f) : visit(floats, f);
+    constexpr Index chunk = 64;
+    std::int32_t places[chunk];
+    double numbers[chunk];
+    for (std::int32_t k = 0; !rows && k < chunk; ++k) places[k] = k;
+    const Index step = rows && doubles ? std::max<Index>(1, count) : chunk;
+    for (Index begin = 0; begin < count; begin += step) {
+      const Index size = std::min(step, count - begin), offset = rows ? 0 : begin;
+      for (Index k = 0; !doubles && k < size; ++k) numbers[k] = static_cast<double>(floats[begin + k]);
+      const std::int32_t* place = rows ? rows + begin : places;
+      const double* number = doubles ? doubles + begin : numbers;
+      for (Index k = 0; k < size; ++k) f(offset + place[k], number[k]);
+    }
   }
 
   void axpy(double a, double* f) const {
-    for_each([=](Index i, double x) { f[i] += a * x; });
+    doubles ? add(a, doubles, f) : add(a, floats, f);
   }
 
  private:
-  template <class Scalar, class F>
-  void visit(const Scalar* x, F& f) const {
+  template <class Scalar>
+  void add(double a, const Scalar* x, double* f) const {
     if (rows)
-      for (Index k = 0; k < count; ++k) f(static_cast<Index>(rows[k]), static_cast<double>(x[k]));
+      for (Index k = 0; k < count; ++k) f[rows[k]] += a * static_cast<double>(x[k]);
     else
-      for (Index i = 0; i < count; ++i) f(i, static_cast<double>(x[i]));
+      for (Index i = 0; i < count; ++i) f[i] += a * static_cast<double>(x[i]);
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/margin_columns.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
@@ -30,10 +31,10 @@ class ColumnStep {
   Vector<double> minimise(const NewtonModel& model) {
     cut(model);
     const auto m = static_cast<Index>(model.columns.size());
-    x_ = model.start.cwiseProduct(norm_);
-    slope_ = model.slope.cwiseQuotient(norm_);
+    x_ = entry_products(model.start, norm_);
+    slope_ = entry_quotients(model.slope, norm_);
     bias_sum_ = 0;
-    residual_.setZero(n_cut_);
+    fill(residual_, n_cut_, 0.0);
     all_.resize(model.columns.size());
     for (std::size_t k = 0; k < all_.size(); ++k) all_[k] = static_cast<Index>(k);
     double stale = std::numeric_limits<double>::infinity();
@@ -51,7 +52,7 @@ class ColumnStep {
       if (inner == patience || violation > 0.5 * stale) jump(10);
       stale = violation;
     }
-    return x_.cwiseQuotient(norm_);
+    return entry_quotients(x_, norm_);
   }
 
  private:
@@ -60,7 +61,7 @@ class ColumnStep {
   // Cuts the columns down to the rows that count.
   void cut(const NewtonModel& model) {
     const Index n = model.curvature.size();
-    unit_ = model.curvature.maxCoeff();
+    unit_ = largest(model.curvature);
     position_.resize(static_cast<std::size_t>(n));
     root_.resize(static_cast<std::size_t>(n));
     n_cut_ = 0;
@@ -77,7 +78,7 @@ class ColumnStep {
     begin_.assign(1, 0);
     norm_.resize(m);
     curvature_.resize(m);
-    bias_.setZero(m);
+    fill(bias_, m, 0.0);
     for (Index k = 0; k < m; ++k) {
       const Index column = model.columns[static_cast<std::size_t>(k)];
       const double norm = columns_.norm(column) > 0 ? columns_.norm(column) : 1;
@@ -148,7 +149,7 @@ class ColumnStep {
 
   // A d for d on the support, b eliminated, and A'A d there.
   void apply(const Vector<double>& d, Vector<double>& out) {
-    product_.setZero(n_cut_);
+    fill(product_, n_cut_, 0.0);
     double bias = 0;
     for (std::size_t s = 0; s < support_.size(); ++s) {
       const double a = d[static_cast<Index>(s)];
@@ -169,26 +170,28 @@ class ColumnStep {
   void jump(Index steps) {
     const auto m = static_cast<Index>(support_.size());
     if (m == 0) return;
-    Vector<double> rest(m), d = Vector<double>::Zero(m), diagonal(m), image(m);
+    Vector<double> rest(m), d, diagonal(m), image(m);
+    fill(d, m, 0.0);
     for (Index s = 0; s < m; ++s) {
       const Index j = support_[static_cast<std::size_t>(s)];
       rest[s] = -(slope_at(j) + (x_[j] > 0 ? 1 : -1) / norm_[j]);
       diagonal[s] = std::max(unit_ * curvature_[j], 1e-14 * unit_);
     }
     const Vector<double> first = rest;
-    Vector<double> z = rest.cwiseQuotient(diagonal), direction = z;
-    double rho = rest.dot(z);
+    Vector<double> z = entry_quotients(rest, diagonal), direction = z;
+    double rho = inner_product(rest, z);
+    const double least = 1e-6 * rho;
     for (Index step = 0; step < steps && rho > 0; ++step) {
       apply(direction, image);
-      const double curvature = direction.dot(image);
+      const double curvature = inner_product(direction, image);
       if (!(curvature > 0)) break;
       const double a = rho / curvature;
-      d += a * direction;
-      rest -= a * image;
-      z = rest.cwiseQuotient(diagonal);
-      const double next = rest.dot(z);
-      if (next <= 1e-6 * first.dot(first.cwiseQuotient(diagonal))) break;
-      direction = z + (next / rho) * direction;
+      add_multiple(a, direction.data(), d.data(), m);
+      add_multiple(-a, image.data(), rest.data(), m);
+      z = entry_quotients(rest, diagonal);
+      const double next = inner_product(rest, z);
+      if (next <= least) break;
+      for (Index s = 0; s < m; ++s) direction[s] = z[s] + next / rho * direction[s];
       rho = next;
     }
     double change = 0;
@@ -200,8 +203,8 @@ class ColumnStep {
                 d[s] * (first[s] + (x_[j] > 0 ? 1 : -1) / norm_[j]);
     }
     apply(d, image);
-    if (!(change + 0.5 * d.dot(image) < 0)) return;
-    residual_ += product_;
+    if (!(change + 0.5 * inner_product(d, image) < 0)) return;
+    add_multiple(1.0, product_.data(), residual_.data(), n_cut_);
     for (Index s = 0; s < m; ++s) {
       const Index j = support_[static_cast<std::size_t>(s)];
       bias_sum_ += d[s] * bias_[j];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/margin_dual.hpp>
@@ -52,7 +53,7 @@ class CoordinateNewton {
       if (problem_.free_intercept) {
         const double shift = best_shift(problem_, state_.f);
         state_.intercept += shift;
-        state_.f.array() += shift;
+        add_constant(state_.f.data(), state_.f.size(), shift);
       }
       // The certificate costs a sweep: it is taken when the sweeps have become ten times calmer, or now and
       // then.
@@ -136,7 +137,7 @@ class CoordinateNewton {
     const double w = state_.coef[j];
     double h = curvature;
     const double norm = problem_.x.norm(j);
-    if (!(h > 0)) h = 1e-12 * problem_.c.maxCoeff() * norm * norm;
+    if (!(h > 0)) h = 1e-12 * largest(problem_.c) * norm * norm;
     if (!(h > 0)) return;
     double d = 0;
     if (slope + 1 <= h * w)

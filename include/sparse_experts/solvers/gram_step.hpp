@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/gram_descent.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
@@ -47,9 +48,10 @@ class GramStep {
       }
     program_.w.resize(m);
     program_.l1 = scale;
-    program_.l2.setZero(m);
+    fill(program_.l2, m, 0.0);
     program_.gradient.resize(m);
-    const double flat = 1e-14 * program_.gram.diagonal().maxCoeff();
+    double flat = 0;
+    for (Index a = 0; a < m; ++a) flat = std::max(flat, 1e-14 * program_.gram(a, a));
     for (Index a = 0; a < m; ++a) {
       program_.w[a] = scale[a] > 0 ? model.start[a] / scale[a] : 0;
       program_.gradient[a] = -model.slope[a] * scale[a];
@@ -58,7 +60,7 @@ class GramStep {
     }
     newton_.reset();
     solve(model.tol, scale);
-    return program_.w.cwiseProduct(scale);
+    return entry_products(program_.w, scale);
   }
 
  private:

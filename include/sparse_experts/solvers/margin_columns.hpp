@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/column_run.hpp>
 
@@ -179,20 +180,27 @@ class DesignColumns final : public MarginColumns {
   }
 
   void fill(Index j, ColumnCopy& copy) const {
-    copy.rows.clear();
-    copy.values.clear();
+    Index room = rows();
+    if constexpr (requires { design_->stored(j); }) room = design_->stored(j);
+    copy.rows.resize(static_cast<std::size_t>(room));
+    copy.values.resize(static_cast<std::size_t>(room));
+    std::int32_t* row = copy.rows.data();
+    double* value = copy.values.data();
     const auto keep = [&](Index i, Scalar x) {
       if (x == Scalar(0)) return;
-      copy.rows.push_back(static_cast<std::int32_t>(i));
-      copy.values.push_back(static_cast<double>(x));
+      *row++ = static_cast<std::int32_t>(i);
+      *value++ = static_cast<double>(x);
     };
     if constexpr (VisitableDesign<D>) {
       design_->for_each(j, keep);
     } else {
-      Vector<Scalar> column = Vector<Scalar>::Zero(rows());
+      Vector<Scalar> column;
+      detail::fill(column, rows(), Scalar(0));
       design_->axpy(j, Scalar(1), column);
       for (Index i = 0; i < rows(); ++i) keep(i, column[i]);
     }
+    copy.rows.resize(static_cast<std::size_t>(row - copy.rows.data()));
+    copy.values.resize(copy.rows.size());
   }
 
   const D* design_;

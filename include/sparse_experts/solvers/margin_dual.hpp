@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
 
@@ -32,7 +33,7 @@ inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector
     for (Index i = 0; i < a.size(); ++i)
       if (y[i] == side) a[i] *= factor;
   }
-  const Vector<double> ya = y.cwiseProduct(a);
+  const Vector<double> ya = entry_products(y, a);
   correlations.resize(problem.x.cols());
   problem.x.correlations(ya.data(), correlations.data(), problem.n_threads);
   double largest = 0;
@@ -72,18 +73,18 @@ inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector
 /// with the sign turned.
 inline Convergence certify(const MarginProblem& problem, MarginState& state, double tol, double& best_dual,
                            Vector<double>& correlations) {
-  state.f.setConstant(problem.y.size(), state.intercept);
+  fill(state.f, problem.y.size(), state.intercept);
   for (Index j = 0; j < state.coef.size(); ++j)
     if (state.coef[j] != 0) problem.x.run(j).axpy(state.coef[j], state.f.data());
   if (problem.free_intercept) {
     const double shift = best_shift(problem, state.f);
     state.intercept += shift;
-    state.f.array() += shift;
+    add_constant(state.f.data(), state.f.size(), shift);
   }
   Vector<double> a;
   natural_dual(problem, state.f, a);
   Convergence result;
-  result.objective = state.coef.template lpNorm<1>() + loss_sum(problem, state.f);
+  result.objective = absolute_total(state.coef) + loss_sum(problem, state.f);
   best_dual = std::max(best_dual, dual_value(problem, a, correlations));
   const double gap = std::max(0.0, result.objective - best_dual);
   result.value = result.objective > 0 ? gap / result.objective : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/column_step.hpp>
 #include <sparse_experts/solvers/coordinate_newton.hpp>
@@ -114,25 +115,30 @@ class ProximalNewton {
     }
     loss_curvature(problem_, state_.f, model_.curvature);
     // No violator at all: the model that counts every row leads back to where some are.
-    if (!(model_.curvature.maxCoeff() > 0)) model_.curvature = 2 * problem_.c;
+    if (!(largest(model_.curvature) > 0)) {
+      model_.curvature = problem_.c;
+      multiply(model_.curvature.data(), n, 2.0);
+    }
     model_.free_intercept = problem_.free_intercept;
     model_.tol = accuracy * violation;
     const Vector<double> target = use_gram_ ? gram_step_.minimise(model_) : column_step_.minimise(model_);
 
-    const Vector<double> move = target - model_.start;
-    df_.setZero(n);
+    Vector<double> move = target;
+    add_multiple(-1.0, model_.start.data(), move.data(), m);
+    fill(df_, n, 0.0);
     for (Index k = 0; k < m; ++k)
       if (move[k] != 0) problem_.x.run(column(k)).axpy(move[k], df_.data());
     double shift = 0;
     if (problem_.free_intercept) {
-      const double total = model_.curvature.sum();
-      if (total > 0) shift = -model_.curvature.dot(df_) / total;
-      df_.array() += shift;
+      const double sum = total(model_.curvature);
+      if (sum > 0) shift = -inner_product(model_.curvature, df_) / sum;
+      add_constant(df_.data(), n, shift);
     }
     // What the model promises at the full step: d'q + d'Hd / 2 + |w + d|_1 - |w|_1.
-    const double promise = model_.slope.dot(move) +
-                           0.5 * (model_.curvature.array() * df_.array().square()).sum() +
-                           target.template lpNorm<1>() - model_.start.template lpNorm<1>();
+    double bend = 0;
+    for (Index i = 0; i < n; ++i) bend += model_.curvature[i] * df_[i] * df_[i];
+    const double promise = inner_product(model_.slope, move) + 0.5 * bend + absolute_total(target) -
+                           absolute_total(model_.start);
     const LinePoint end = search_line(problem_, objective, promise, model_.start, move, state_.f, df_);
     for (Index k = 0; k < m; ++k)
       state_.coef[column(k)] = end.t == 1 ? target[k] : model_.start[k] + end.t * move[k];
@@ -140,7 +146,7 @@ class ProximalNewton {
     // A short step means that few columns hold all others back (their rows leave or enter the violators on
     // the way): one exact visit of each sets them right.
     if (end.t < short_step) {
-      state_.f += end.t * df_;
+      add_multiple(end.t, df_.data(), state_.f.data(), n);
       polish_.visit(model_.columns);
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/cholesky.hpp>
 
@@ -81,13 +82,13 @@ class SupportNewton {
   template <class = void>
   void follow_support(GramProgram& q) {
     const Index m = q.size();
-    member_.assign(static_cast<std::size_t>(m), false);
+    member_.assign(static_cast<std::size_t>(m), 0);
     Index leaving = 0;
     for (const Index j : order_) leaving += q.w[j] == 0;
     if (leaving * 12 > static_cast<Index>(order_.size())) reset();
     for (Index k = static_cast<Index>(order_.size()) - 1; k >= 0; --k)
       if (q.w[at(k)] == 0) drop(k);
-    for (const Index j : order_) member_[static_cast<std::size_t>(j)] = true;
+    for (const Index j : order_) member_[static_cast<std::size_t>(j)] = 1;
     std::vector<Index> entering;
     for (Index j = 0; j < m; ++j)
       if (q.w[j] != 0 && !member_[static_cast<std::size_t>(j)]) entering.push_back(j);
@@ -104,7 +105,7 @@ class SupportNewton {
     const auto k = static_cast<Index>(order_.size()), b = static_cast<Index>(columns.size());
     Matrix<double> cross(k, b), inner(b, b);
     for (Index u = 0; u < b; ++u) {
-      const double* column = q.gram.col(columns[static_cast<std::size_t>(u)]).data();
+      const double* column = q.gram.data() + (columns[static_cast<std::size_t>(u)]) * q.gram.rows();
       for (Index i = 0; i < k; ++i) cross(i, u) = column[at(i)];
       for (Index v = 0; v < b; ++v) inner(v, u) = column[columns[static_cast<std::size_t>(v)]];
       inner(u, u) += q.l2[columns[static_cast<std::size_t>(u)]];
@@ -165,7 +166,7 @@ class SupportNewton {
   template <class = void>
   double line_search(GramProgram& q, const Vector<double>& d, Vector<double>& rhs) {
     const Index k = d.size();
-    const double decrease = rhs.dot(d);
+    const double decrease = detail::inner_product(rhs, d);
     if (!(decrease > 0)) return 0;
     crossings_.clear();
     for (Index i = 0; i < k; ++i) {
@@ -194,7 +195,7 @@ class SupportNewton {
     if (passed == crossings_.size()) t = 1 - kink / decrease;
     if (passed == 0 && stopped < 0) t = 1;
     for (Index i = 0; i < k; ++i) q.w[at(i)] += t * d[i];
-    rhs *= 1 - t;
+    detail::multiply(rhs.data(), rhs.size(), 1 - t);
     for (std::size_t c = 0; c < passed; ++c) {
       const Index i = crossings_[c].second;
       if (i == stopped) continue;
@@ -207,11 +208,13 @@ class SupportNewton {
       if (q.w[at(i)] == 0 && i != stopped) leaving_.push_back(i);
     if (stopped >= 0) q.w[at(stopped)] = 0;
     std::sort(leaving_.begin(), leaving_.end());
+    Index left = rhs.size();
     for (auto i = leaving_.rbegin(); i != leaving_.rend(); ++i) {
       drop(*i);
-      for (Index l = *i; l + 1 < rhs.size(); ++l) rhs[l] = rhs[l + 1];
-      rhs.conservativeResize(rhs.size() - 1);
+      for (Index l = *i; l + 1 < left; ++l) rhs[l] = rhs[l + 1];
+      --left;
     }
+    if (left < rhs.size()) rhs = Vector<double>(Eigen::Map<const Vector<double>>(rhs.data(), left));
     return full ? 1 : 0.5;
   }
 
@@ -226,19 +229,19 @@ class SupportNewton {
     double* g = q.gradient.data();
     std::size_t l = 0;
     for (; l + 4 <= moved.size(); l += 4) {
-      const double *a = q.gram.col(moved[l]).data(), *b = q.gram.col(moved[l + 1]).data(),
-                   *c = q.gram.col(moved[l + 2]).data(), *e = q.gram.col(moved[l + 3]).data();
+      const double *a = q.gram.data() + (moved[l]) * q.gram.rows(), *b = q.gram.data() + (moved[l + 1]) * q.gram.rows(),
+                   *c = q.gram.data() + (moved[l + 2]) * q.gram.rows(), *e = q.gram.data() + (moved[l + 3]) * q.gram.rows();
       const double wa = q.w[moved[l]] - start[moved[l]], wb = q.w[moved[l + 1]] - start[moved[l + 1]],
                    wc = q.w[moved[l + 2]] - start[moved[l + 2]], we = q.w[moved[l + 3]] - start[moved[l + 3]];
       for (Index i = 0; i < m; ++i) g[i] -= (wa * a[i] + wb * b[i]) + (wc * c[i] + we * e[i]);
     }
     for (; l < moved.size(); ++l)
-      q.gradient -= (q.w[moved[l]] - start[moved[l]]) * q.gram.col(moved[l]).head(m);
+      detail::add_multiple(start[moved[l]] - q.w[moved[l]], q.gram.data() + moved[l] * q.gram.rows(), g, m);
   }
 
   UpdatableCholesky factor_;
   std::vector<Index> order_;  // columns of the factor
-  std::vector<bool> member_;
+  std::vector<char> member_;
   std::vector<std::pair<double, Index>> crossings_;
   std::vector<Index> leaving_;
   Index n_solves_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/margin_columns.hpp>
 #include <sparse_experts/solvers/rank_update.hpp>
@@ -23,7 +24,9 @@ namespace sparse_experts::detail {
 class ViolatorGram {
  public:
   ViolatorGram(const MarginColumns& x, int n_threads)
-      : x_(x), n_threads_(n_threads), weights_(Vector<double>::Zero(x.rows())) {}
+      : x_(x), n_threads_(n_threads) {
+    detail::fill(weights_, x.rows(), 0.0);
+  }
 
   /// Whether columns with that share of entries are summed pair by pair.
   static bool sums_pairs(double share) {
@@ -52,7 +55,7 @@ class ViolatorGram {
       changed += d[i] != weights_[i];
     }
     if (changed > set) summed_ = 0;
-    if (summed_ == 0) gram_.topLeftCorner(size() + 1, size() + 1).setZero();
+    if (summed_ == 0) clear_columns(0, size() + 1);
     if (summed_ > 0) {
       choose_rows(d, weights_);
       add(0, summed_);
@@ -72,16 +75,21 @@ class ViolatorGram {
  private:
   static constexpr Index panel_rows = 256;
 
+  // Columns [begin, end) of the leading end x end block to zero.
+  void clear_columns(Index begin, Index end) {
+    for (Index s = begin; s < end; ++s) std::fill_n(gram_.data() + s * gram_.rows(), end, 0.0);
+  }
+
   // Room for the new columns; entries by rows where that pays.
   void extend() {
     const Index m = size() + 1, n = x_.rows();
     if (m > gram_.rows()) {
       const Index capacity = std::max(m, std::min(x_.cols() + 1, summed_ + summed_ / 2));
       Matrix<double> grown(capacity, capacity);
-      grown.topLeftCorner(summed_, summed_) = gram_.topLeftCorner(summed_, summed_);
+      for (Index s = 0; s < summed_; ++s) std::copy(column(s), column(s) + summed_, grown.data() + s * capacity);
       gram_.swap(grown);
     }
-    gram_.block(0, summed_, m, m - summed_).setZero();
+    clear_columns(summed_, m);
     double stored = 0;
     by_rows_ = true;
     dense_ = false;
