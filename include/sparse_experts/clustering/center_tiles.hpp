@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/simd.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>

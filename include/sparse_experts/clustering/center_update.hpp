@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>

@@ -7,9 +7,9 @@
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>

@@ -5,9 +5,9 @@
 #include <sparse_experts/clustering/center_tiles.hpp>
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>

@@ -9,10 +9,10 @@
 #include <sparse_experts/clustering/kmeans_solver.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
 #include <sparse_experts/clustering/packed_rows.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>

@@ -6,10 +6,10 @@
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
 #include <sparse_experts/clustering/nearest.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/clustering/scores.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>

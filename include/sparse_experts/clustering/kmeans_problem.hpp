@@ -2,9 +2,9 @@
 #pragma once
 
 #include <sparse_experts/clustering/center_update.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/row_access.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>

@@ -5,8 +5,8 @@
 #include <sparse_experts/clustering/center_update.hpp>
 #include <sparse_experts/clustering/kmeans_options.hpp>
 #include <sparse_experts/clustering/kmeans_problem.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/convergence.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/progress.hpp>
 #include <sparse_experts/core/types.hpp>
 

@@ -3,11 +3,11 @@
 
 #include <sparse_experts/clustering/box_tree.hpp>
 #include <sparse_experts/clustering/cell_grid.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/clustering/tiles.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/pairwise.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
 

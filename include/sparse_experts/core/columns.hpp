@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/inner_products.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -132,12 +133,12 @@ void column_dots(const D& design, const Vector<double>& r, Vector<double>& out, 
   out.resize(design.cols());
   parallel_blocks(design.cols(), 64, threads_for(design.rows() * design.cols(), n_threads),
                   [&](const Block& block) {
+                    Index j = block.begin;
                     if constexpr (std::is_same_v<D, DenseColumns<double>>)
-                      out.segment(block.begin, block.size()).noalias() =
-                          design.matrix().middleCols(block.begin, block.size()).transpose() * r;
-                    else
-                      for (Index j = block.begin; j < block.end; ++j)
-                        out[j] = column_dot(design, j, r.data());
+                      for (; j + 4 <= block.end; j += 4)
+                        column_products<4>(design.column(j), design.matrix().outerStride(), r.data(),
+                                           r.size(), out.data() + j);
+                    for (; j < block.end; ++j) out[j] = column_dot(design, j, r.data());
                   });
 }
 

@@ -55,7 +55,8 @@ constexpr Index block_count(Index n_items, Index block_size) {
   return n_items <= 0 ? 0 : (n_items - 1) / std::max<Index>(1, block_size) + 1;
 }
 
-/// A body of parallel_blocks behind a function pointer: the loops around it are compiled once, not once a body.
+/// A body of parallel_blocks behind a function pointer: the loops around it are compiled once, not once a
+/// body.
 struct BlockBody {
   void (*call)(void* body, const Block& block);
   void* body;

@@ -44,8 +44,8 @@ decltype(auto) with_rows(const Eigen::EigenBase<X>& input, F&& f) {
   }
 }
 
-/// Dense rows, or sparse ones with int indices, behind one type that is cheap to compile: one row at a time as
-/// its stored entries.
+/// Dense rows, or sparse ones with int indices, behind one type that is cheap to compile: one row at a time
+/// as its stored entries.
 template <class Scalar>
 class RowReader {
  public:

@@ -37,12 +37,13 @@ std::string text_of(Integer got) {
 }
 
 [[noreturn]] SPARSE_EXPERTS_COLD inline void reject_text(std::string_view argument, const std::string& got,
-                                     std::string_view expected) {
+                                                         std::string_view expected) {
   throw std::invalid_argument("sparse_experts: " + std::string(argument) + " = " + got + ", expected " +
                               std::string(expected));
 }
 template <class Got>
-[[noreturn]] SPARSE_EXPERTS_COLD void reject(std::string_view argument, const Got& got, std::string_view expected) {
+[[noreturn]] SPARSE_EXPERTS_COLD void reject(std::string_view argument, const Got& got,
+                                             std::string_view expected) {
   reject_text(argument, text_of(got), expected);
 }
 

@@ -82,7 +82,8 @@ LabelVector labels_of_scores(const Eigen::MatrixBase<Scores>& scores, const std:
     if (scores.cols() == 1)
       best = scores(i, 0) > 0 ? 1 : 0;
     else
-      scores.row(i).maxCoeff(&best);
+      for (Index c = 1; c < scores.cols(); ++c)
+        if (scores(i, c) > scores(i, best)) best = c;
     labels[i] = classes[static_cast<std::size_t>(best)];
   }
   return labels;

@@ -10,6 +10,7 @@
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
+#include <sparse_experts/linear/linear_scores.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -129,10 +130,7 @@ class L1SVM {
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
     detail::check_fitted(!classes_.empty(), "L1SVM");
     detail::check_size("X.cols()", x.cols(), coef_.rows(), "features seen by fit");
-    Matrix<Scalar> scores(x.rows(), coef_.cols());
-    scores.noalias() = x.derived() * coef_;
-    scores.rowwise() += intercept_.transpose();
-    return scores;
+    return detail::linear_scores(x, coef_, intercept_);
   }
 
   /// The label with the largest decision value; the smallest of them on a tie.
@@ -176,8 +174,8 @@ class L1SVM {
     std::atomic<bool> stop{false};
     detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
       const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
-      const Vector<double> signs =
-          (labels.array() == positive).select(Vector<double>::Ones(labels.size()), -1.0);
+      Vector<double> signs(labels.size());
+      for (Index i = 0; i < signs.size(); ++i) signs[i] = labels[i] == positive ? 1 : -1;
       detail::MarginSettings settings{options_.tol, options_.max_iter, {}};
       if (options_.on_progress)
         settings.on_iteration = [&](const Convergence& now) {
@@ -201,7 +199,7 @@ class L1SVM {
     std::vector<Convergence> all;
     for (Index c = 0; c < q; ++c) {
       const L1SVMSolution& solution = solutions[static_cast<std::size_t>(c)];
-      coef.col(c) = solution.coef.template cast<Scalar>();
+      for (Index j = 0; j < n_features; ++j) coef(j, c) = static_cast<Scalar>(solution.coef[j]);
       intercept[c] = static_cast<Scalar>(solution.intercept);
       all.push_back(solution.convergence);
     }

@@ -259,7 +259,8 @@ class Encoder {
   template <class Rows>
   void set_thresholds(const Rows& rows, const StageContext& context) {
     const Index n = std::min<Index>(rows.rows(), 1000), k = n_components_;
-    const auto sample = detail::select_rows<Scalar>(rows, Random(context.seed, 102).permutation(rows.rows()), n);
+    const auto sample =
+        detail::select_rows<Scalar>(rows, Random(context.seed, 102).permutation(rows.rows()), n);
     const auto n_zero = static_cast<std::ptrdiff_t>((1 - options_.density) * static_cast<double>(n));
     const auto raw = raw_products(sample);  // n x padded k
     std::vector<Scalar> column(static_cast<std::size_t>(n));
@@ -312,7 +313,8 @@ class Encoder {
   template <class Rows>
   void rescale(const Rows& rows, const StageContext& context) {
     const Index n = std::min<Index>(rows.rows(), 2000);
-    const auto sample = detail::select_rows<Scalar>(rows, Random(context.seed, 103).permutation(rows.rows()), n);
+    const auto sample =
+        detail::select_rows<Scalar>(rows, Random(context.seed, 103).permutation(rows.rows()), n);
     double sum = 0;
     detail::with_rows(sample, [&](const auto& view) {
       const SparseRowMatrix<Scalar> codes = atoms_.transform(view, context.n_threads);

@@ -61,8 +61,7 @@ class LiftedWeights {
     out.resizeNonZeros(n_non_zero_);
     std::vector<int> next(static_cast<std::size_t>(q) + 1, 0);
     for_entries([&](Index, Index c, Scalar w) { next[static_cast<std::size_t>(c) + 1] += w != Scalar(0); });
-    for (Index c = 0; c < q; ++c)
-      next[static_cast<std::size_t>(c) + 1] += next[static_cast<std::size_t>(c)];
+    for (Index c = 0; c < q; ++c) next[static_cast<std::size_t>(c) + 1] += next[static_cast<std::size_t>(c)];
     std::copy(next.begin(), next.end(), out.outerIndexPtr());
     for_entries([&](Index i, Index c, Scalar w) {
       if (w == Scalar(0)) return;
@@ -89,9 +88,11 @@ class LiftedWeights {
     const Index q = intercept_.size();
     for (Index i = 0; i < n_rows_; ++i) {
       const auto row = static_cast<std::size_t>(i);
-      const Index begin = begin_.empty() ? i * q : begin_[row], end = begin_.empty() ? begin + q : begin_[row + 1];
+      const Index begin = begin_.empty() ? i * q : begin_[row],
+                  end = begin_.empty() ? begin + q : begin_[row + 1];
       for (Index t = begin; t < end; ++t)
-        f(i, begin_.empty() ? t - begin : output_[static_cast<std::size_t>(t)], value_[static_cast<std::size_t>(t)]);
+        f(i, begin_.empty() ? t - begin : output_[static_cast<std::size_t>(t)],
+          value_[static_cast<std::size_t>(t)]);
     }
   }
 

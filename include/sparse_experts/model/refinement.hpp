@@ -34,9 +34,7 @@ struct RefinedCode {
 template <class Scalar>
 class AdamGroup {
  public:
-  AdamGroup(Scalar* data, Index size, double rate)
-      : data_(data),
-        rate_(rate) {
+  AdamGroup(Scalar* data, Index size, double rate) : data_(data), rate_(rate) {
     for (Vector<Scalar>* v : {&gradient_, &first_, &second_}) fill(*v, size, Scalar(0));
   }
 

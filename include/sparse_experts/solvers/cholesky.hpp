@@ -42,7 +42,7 @@ class UpdatableCholesky {
     for (; j + lanes <= size_; j += lanes) remove_from_lanes(k, j);
     for (; j < size_; ++j) {
       // Column j + 1 moves to j; the rotations of the earlier rows, then one more to clear its last entry.
-      double* to = r_.data() + (j) * r_.rows();
+      double* to = r_.data() + (j)*r_.rows();
       const double* from = r_.data() + (j + 1) * r_.rows();
       std::copy(from, from + k + 1, to);
       double carried = from[k];
@@ -83,8 +83,8 @@ class UpdatableCholesky {
 
   static constexpr int lanes = 4, block = 8;
 
-  /// X <- R'^-1 X, n = size(), `count` columns n apart. Eight rows at a time: the products with the rows above
-  /// (those of 32 rows at once, if there are columns enough), then the triangle on the diagonal.
+  /// X <- R'^-1 X, n = size(), `count` columns n apart. Eight rows at a time: the products with the rows
+  /// above (those of 32 rows at once, if there are columns enough), then the triangle on the diagonal.
   template <class = void>
   void solve_transposed(double* x, Index n, Index count) const {
     const Index ld = r_.rows();
@@ -101,7 +101,8 @@ class UpdatableCholesky {
         detail::inner_products(r, ld, std::min(wide, n - begin), x, n, count, begin, products, wide, false);
       else
         detail::inner_products(r + far, ld, size, x + far, n, count, begin - far, products, wide, true);
-      // The triangle by rows, with the inverse of its diagonal; what is missing to eight rows is the identity.
+      // The triangle by rows, with the inverse of its diagonal; what is missing to eight rows is the
+      // identity.
       double triangle[block][block] = {}, inverse[block];
       for (Index i = 0; i < block; ++i) {
         for (Index l = 0; l < i && i < size; ++l) triangle[l][i] = r[i * ld + begin + l];
@@ -140,7 +141,8 @@ class UpdatableCholesky {
       std::copy(top.data() + j * old, top.data() + (j + 1) * old, column);
       Index row = old;
       for (Index i = 0; i < j; ++i)
-        if (taken[static_cast<std::size_t>(i)]) column[row++] = schur[static_cast<std::size_t>(i + j * count)];
+        if (taken[static_cast<std::size_t>(i)])
+          column[row++] = schur[static_cast<std::size_t>(i + j * count)];
       double pivot = schur[static_cast<std::size_t>(j * (count + 1))];
       for (Index i = old; i < size_; ++i) {
         const double* earlier = r_.data() + i * ld;

@@ -37,8 +37,8 @@ struct ColumnRun {
     return doubles ? dense_dot(doubles, r, count) : dense_dot(floats, r, count);
   }
 
-  /// f(i, x_i as double). One loop for the four layouts, since `f` is compiled into each: floats and the indices
-  /// of a dense column pass through a buffer.
+  /// f(i, x_i as double). One loop for the four layouts, since `f` is compiled into each: floats and the
+  /// indices of a dense column pass through a buffer.
   template <class F>
   void for_each(F&& f) const {
     constexpr Index chunk = 64;
@@ -55,9 +55,7 @@ struct ColumnRun {
     }
   }
 
-  void axpy(double a, double* f) const {
-    doubles ? add(a, doubles, f) : add(a, floats, f);
-  }
+  void axpy(double a, double* f) const { doubles ? add(a, doubles, f) : add(a, floats, f); }
 
  private:
   template <class Scalar>

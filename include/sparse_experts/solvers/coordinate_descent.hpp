@@ -48,7 +48,9 @@ class LazyResidual {
     const Vector<double>& omega = problem_->weights();
     if (omega.size() == 0) {
       const auto n = static_cast<double>(v_.size());
-      return 0.5 * n * (v_.array() - offset_ / n).square().sum();
+      double sums[4] = {};
+      for (Index i = 0; i < v_.size(); ++i) sums[i & 3] += (v_[i] - offset_ / n) * (v_[i] - offset_ / n);
+      return 0.5 * n * ((sums[0] + sums[1]) + (sums[2] + sums[3]));
     }
     double sum = 0;
     for (Index i = 0; i < v_.size(); ++i)
@@ -106,12 +108,18 @@ class SupportSweeps {
   const std::vector<Index>& support() const { return support_; }
 
  private:
-  Vector<double> weights(const Vector<double>& w) const { return w(support_); }
+  Vector<double> weights(const Vector<double>& w) const {
+    Vector<double> part(static_cast<Index>(support_.size()));
+    for (Index k = 0; k < part.size(); ++k) part[k] = w[support_[static_cast<std::size_t>(k)]];
+    return part;
+  }
 
   /// Moves to the extrapolated point where that lowers the objective.
   void extrapolate(LazyResidual<D>& residual, Vector<double>& w) {
     const Vector<double> point = sequence_.extrapolate();
-    if (point.size() == 0 || (penalty_->positive() && point.size() > 0 && point.minCoeff() < 0)) return;
+    if (point.size() == 0 || (penalty_->positive() && point.size() > 0 &&
+                              *std::min_element(point.data(), point.data() + point.size()) < 0))
+      return;
     const LazyResidual<D> before = residual;
     double change = -before.loss();
     for (Index k = 0; k < point.size(); ++k) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/anderson.hpp>
 
@@ -26,9 +27,9 @@ class ResidualHistory {
       c_.resize(c.size(), depth + 1);
     }
     const Index at = count_ % (depth + 1);  // a ring
-    r_.col(at) = r;
-    v_.col(at) = v;
-    c_.col(at) = c;
+    put(r, r_, at);
+    put(v, v_, at);
+    put(c, c_, at);
     ++count_;
   }
 
@@ -38,23 +39,35 @@ class ResidualHistory {
     if (count_ < depth + 1) return 0;
     const auto at = [&](Index k) { return (count_ + k) % (depth + 1); };  // k = 0: the oldest
     Matrix<double> gram(depth, depth);
+    const Index n = r_.rows();
+    const auto step = [n](const Matrix<double>& m, Index to, Index from, Index i) {
+      return m.data()[to * n + i] - m.data()[from * n + i];
+    };
     for (Index j = 0; j < depth; ++j)
-      for (Index i = 0; i <= j; ++i)
-        gram(i, j) = gram(j, i) = (r_.col(at(i + 1)) - r_.col(at(i))).dot(v_.col(at(j + 1)) - v_.col(at(j)));
+      for (Index i = 0; i <= j; ++i) {
+        const Index ri = at(i + 1), rj = at(i), vi = at(j + 1), vj = at(j);
+        double sums[4] = {};
+        for (Index l = 0; l < n; ++l) sums[l & 3] += step(r_, ri, rj, l) * step(v_, vi, vj, l);
+        gram(i, j) = gram(j, i) = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+      }
     const Vector<double> weights = extrapolation_weights(gram);
     if (weights.size() == 0) return 0;
-    r.setZero(r_.rows());
-    v.setZero(v_.rows());
-    c.setZero(c_.rows());
-    for (Index k = 0; k < depth; ++k) {
-      r += weights[k] * r_.col(at(k + 1));
-      v += weights[k] * v_.col(at(k + 1));
-      c += weights[k] * c_.col(at(k + 1));
-    }
-    return weights.cwiseAbs().sum();
+    const auto combine = [&](const Matrix<double>& columns, Vector<double>& out) {
+      detail::fill(out, columns.rows(), 0.0);
+      for (Index k = 0; k < depth; ++k)
+        detail::add_multiple(weights[k], columns.data() + at(k + 1) * columns.rows(), out.data(), out.size());
+    };
+    combine(r_, r);
+    combine(v_, v);
+    combine(c_, c);
+    return detail::absolute_total(weights);
   }
 
  private:
+  static void put(const Vector<double>& from, Matrix<double>& to, Index column) {
+    std::copy(from.data(), from.data() + from.size(), to.data() + column * to.rows());
+  }
+
   Matrix<double> r_, v_, c_;
   Index count_ = 0;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/losses/quadratic.hpp>
 #include <sparse_experts/penalties/elastic_net.hpp>
@@ -49,10 +50,10 @@ class Evaluation {
 
   /// The gap at the point last measured, under the present penalty: no pass over X.
   double assess(const Vector<double>& w) {
-    const double r_dot_v = residual_.dot(weighted_), size = term_size(w, r_dot_v);
+    const double r_dot_v = detail::inner_product(residual_, weighted_), size = term_size(w, r_dot_v);
     const double primal = QuadraticLoss::value(residual_, weighted_) + penalty_value(*penalty_, w);
     const DualPoint dual = dual_point(*penalty_, w, problem_->squared_norm(), correlations_,
-                                      problem_->target().dot(weighted_), r_dot_v);
+                                      detail::inner_product(problem_->target(), weighted_), r_dot_v);
     const double own_gap = relative({primal, dual.value, size});
     certificate_.primal = primal;
     certificate_.size = size;
@@ -112,7 +113,8 @@ class Evaluation {
       if (screen_) clear_screened(correlations_);
       return;
     }
-    if (correlations_.size() == 0) correlations_.setZero(problem_->cols());  // most columns unusable
+    if (correlations_.size() == 0)
+      detail::fill(correlations_, problem_->cols(), 0.0);  // most columns unusable
     problem_->correlations(weighted_, screening_.alive(), correlations_);
     n_columns_ += left;
   }
@@ -120,7 +122,8 @@ class Evaluation {
   /// Columns that are out count as zero.
   void clear_screened(Vector<double>& c) const {
     if (n_screened() == 0) return;
-    Vector<double> kept = Vector<double>::Zero(c.size());
+    Vector<double> kept;
+    detail::fill(kept, c.size(), 0.0);
     for (const Index j : screening_.alive()) kept[j] = c[j];
     c.swap(kept);
   }
@@ -129,7 +132,10 @@ class Evaluation {
   bool offer(const DualPoint& dual, const Vector<double>& c) {
     const bool better = dual.value > certificate_.dual;
     if (better) certificate_.dual = dual.value;
-    if (screen_ && (better || center_.size() == 0)) center_ = dual.scale * c;
+    if (screen_ && (better || center_.size() == 0)) {
+      center_ = c;
+      detail::multiply(center_.data(), center_.size(), dual.scale);
+    }
     return better;
   }
 
@@ -139,9 +145,9 @@ class Evaluation {
     const double growth = history_.extrapolate(r, v, c);
     if (growth == 0) return;
     clear_screened(c);
-    const double r_dot_v = r.dot(v);
-    DualPoint dual =
-        dual_point(*penalty_, w, problem_->squared_norm(), c, problem_->target().dot(v), r_dot_v);
+    const double r_dot_v = detail::inner_product(r, v);
+    DualPoint dual = dual_point(*penalty_, w, problem_->squared_norm(), c,
+                                detail::inner_product(problem_->target(), v), r_dot_v);
     // The combination carries the rounding of its terms.
     dual.value -= 4 * std::numeric_limits<double>::epsilon() * growth *
                   (certificate_.primal + term_size(w, std::max(r_dot_v, 2 * certificate_.primal)));

@@ -3,6 +3,7 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/progress.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -29,19 +30,21 @@ void correlations_at(const RegressionProblem<D>& problem, const Vector<double>& 
 /// Upper estimate of the largest eigenvalue of X̃'ΩX̃ by power iteration: correlations are affine in w.
 template <Design D>
 double lipschitz(const RegressionProblem<D>& problem) {
-  Vector<double> c0, c, x = problem.squared_norm().cwiseSqrt();
+  Vector<double> c0, c, x = problem.squared_norm();
   // A start of equal entries can be an eigenvector of a smaller eigenvalue (two standardised columns).
   Random random(0);
-  for (Index j = 0; j < x.size(); ++j) x[j] *= random.uniform(-1, 1);
-  correlations_at(problem, Vector<double>(Vector<double>::Zero(problem.cols())), c0);
+  for (Index j = 0; j < x.size(); ++j) x[j] = std::sqrt(x[j]) * random.uniform(-1, 1);
+  fill(c, problem.cols(), 0.0);
+  correlations_at(problem, c, c0);
   double value = 0;
-  for (int k = 0; k < 20 && x.norm() > 0; ++k) {
-    x /= x.norm();
+  double length = std::sqrt(squared_length(x.data(), x.size()));
+  for (int k = 0; k < 20 && length > 0; ++k) {
+    for (Index j = 0; j < x.size(); ++j) x[j] /= length;
     correlations_at(problem, x, c);
-    x = c0 - c;
-    value = x.norm();
+    for (Index j = 0; j < x.size(); ++j) x[j] = c0[j] - c[j];
+    value = length = std::sqrt(squared_length(x.data(), x.size()));
   }
-  return std::min(1.1 * value, problem.squared_norm().sum());
+  return std::min(1.1 * value, total(problem.squared_norm()));
 }
 
 }  // namespace detail
@@ -70,7 +73,8 @@ Solution fista(const RegressionProblem<D>& problem, const ElasticNetPenalty& pen
   for (;;) {
     const Vector<double> before = w;
     const double gap = evaluation.measure(w);
-    if (w != before) momentum = 1;  // the columns without penalty were solved exactly
+    if (!std::equal(w.data(), w.data() + p, before.data()))
+      momentum = 1;  // the columns without penalty were solved exactly
     z = momentum == 1 ? w : z;
     status.value = std::min(gap, evaluation.relative_gap());
     status.objective = evaluation.certificate().primal;
@@ -102,13 +106,15 @@ Solution fista(const RegressionProblem<D>& problem, const ElasticNetPenalty& pen
         w[j] = problem.squared_norm()[j] == 0 || penalty.excluded(j)
                    ? 0
                    : penalty.prox(j, step_bound * z[j] + c[j], step_bound);
-      if ((z - w).dot(w - previous) > 0) {
+      double turn = 0;
+      for (Index j = 0; j < p; ++j) turn += (z[j] - w[j]) * (w[j] - previous[j]);
+      if (turn > 0) {
         momentum = 1;
         z = w;
         continue;
       }
       const double next = 0.5 * (1 + std::sqrt(1 + 4 * momentum * momentum));
-      z = w + (momentum - 1) / next * (w - previous);
+      for (Index j = 0; j < p; ++j) z[j] = w[j] + (momentum - 1) / next * (w[j] - previous[j]);
       momentum = next;
     }
   }

@@ -4,6 +4,7 @@
 #include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ class RegressionProblem {
   RegressionProblem(const D& design, const Vector<double>& y, const Vector<double>& sample_weight,
                     const RegressionOptions& options)
       : design_(&design), options_(options) {
-    if (sample_weight.size() > 0) weights_ = sample_weight / sample_weight.sum();
+    weights_ = sample_weight;
+    detail::multiply(weights_.data(), weights_.size(), 1 / detail::total(weights_));
     summarise_columns();
     set_target(y);
   }
@@ -45,14 +47,14 @@ class RegressionProblem {
     y_ = y;
     y_mean_ = options_.fit_intercept ? mean(y) : 0;
     if (options_.fit_intercept) {
-      y_.array() -= y_mean_;
-      y_.array() -= mean(y_);  // what rounding left, which matters where |mean| >> spread
+      detail::add_constant(y_.data(), y_.size(), -y_mean_);
+      recenter(y_);  // what rounding left, which matters where |mean| >> spread
     }
-    y_squared_ = y_.dot(weighted(y_));
+    y_squared_ = detail::inner_product(y_, weighted(y_));
     // A target that is constant up to rounding has nothing to explain.
     const double noise = 8 * std::numeric_limits<double>::epsilon() * y_mean_;
     if (y_squared_ <= noise * noise) {
-      y_.setZero();
+      detail::fill(y_, y_.size(), 0.0);
       y_squared_ = 0;
     }
   }
@@ -74,8 +76,11 @@ class RegressionProblem {
 
   /// ω∘r.
   Vector<double> weighted(const Vector<double>& r) const {
-    return weights_.size() > 0 ? Vector<double>(weights_.cwiseProduct(r))
-                               : Vector<double>(r / static_cast<double>(rows()));
+    if (weights_.size() > 0) return detail::entry_products(weights_, r);
+    Vector<double> v = r;
+    const auto n = static_cast<double>(rows());
+    for (Index i = 0; i < v.size(); ++i) v[i] /= n;
+    return v;
   }
 
   /// r = y - Xw from scratch, Σ ω_i r_i = 0.
@@ -92,32 +97,32 @@ class RegressionProblem {
     detail::column_axpy(*design_, j, a * scale_[j], nullptr, r.data());
   }
   void recenter(Vector<double>& r) const {
-    if (options_.fit_intercept) r.array() -= mean(r);
+    if (options_.fit_intercept) detail::add_constant(r.data(), r.size(), -mean(r));
   }
 
   /// c_j = Σ_i ω_i s_j (x_ij - m_j) r_i for all columns, from v = ω∘r: one pass over X.
   void correlations(const Vector<double>& v, Vector<double>& c) const {
     detail::column_dots(*design_, v, c, options_.n_threads);
-    const double total = v.sum();
-    c = scale_.array() * (c.array() - mean_.array() * total);
+    const double sum = detail::total(v);
+    for (Index j = 0; j < c.size(); ++j) c[j] = scale_[j] * (c[j] - mean_[j] * sum);
   }
 
   /// The same for the given columns alone; the others keep what c holds.
   void correlations(const Vector<double>& v, const std::vector<Index>& columns, Vector<double>& c) const {
-    const double total = v.sum();
+    const double sum = detail::total(v);
     const auto count = static_cast<Index>(columns.size());
     const int n_threads = detail::threads_for(rows() * count, options_.n_threads);
     detail::parallel_blocks(count, 64, n_threads, [&](const detail::Block& block) {
       for (Index k = block.begin; k < block.end; ++k) {
         const Index j = columns[static_cast<std::size_t>(k)];
-        c[j] = scale_[j] * (detail::column_dot(*design_, j, v.data()) - mean_[j] * total);
+        c[j] = scale_[j] * (detail::column_dot(*design_, j, v.data()) - mean_[j] * sum);
       }
     });
   }
 
   /// Coefficients and intercept in the units of the design.
   std::pair<Vector<double>, double> original_units(const Vector<double>& w) const {
-    Vector<double> coef = scale_.cwiseProduct(w);
+    Vector<double> coef = detail::entry_products(scale_, w);
     double intercept = y_mean_;
     for (Index j = 0; j < cols(); ++j)
       if (coef[j] != 0) intercept -= mean_[j] * coef[j];
@@ -125,7 +130,8 @@ class RegressionProblem {
   }
   /// The inverse: warm starts come in the units of the design.
   Vector<double> scaled_units(const Vector<double>& coef) const {
-    Vector<double> w = Vector<double>::Zero(cols());
+    Vector<double> w;
+    detail::fill(w, cols(), 0.0);
     for (Index j = 0; j < cols(); ++j)
       if (norm_[j] > 0) w[j] = coef[j] / scale_[j];
     return w;
@@ -133,17 +139,18 @@ class RegressionProblem {
 
  private:
   double mean(const Vector<double>& r) const {
-    return weights_.size() > 0 ? weights_.dot(r) : r.sum() / static_cast<double>(rows());
+    return weights_.size() > 0 ? detail::inner_product(weights_, r)
+                               : detail::total(r) / static_cast<double>(rows());
   }
 
   void summarise_columns() {
     const Index p = cols();
     const auto n = static_cast<double>(rows());
-    mean_ = Vector<double>::Zero(p);
+    detail::fill(mean_, p, 0.0);
     norm_.resize(p);
-    scale_ = Vector<double>::Ones(p);
-    const Vector<double> omega =
-        weights_.size() > 0 ? weights_ : Vector<double>(Vector<double>::Constant(rows(), 1 / n));
+    detail::fill(scale_, p, 1.0);
+    Vector<double> omega = weights_;
+    if (omega.size() == 0) detail::fill(omega, rows(), 1 / n);
     const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n));
     const int n_threads = detail::threads_for(rows() * p, options_.n_threads);
     detail::parallel_blocks(p, 64, n_threads, [&](const detail::Block& block) {

@@ -229,8 +229,10 @@ class SupportNewton {
     double* g = q.gradient.data();
     std::size_t l = 0;
     for (; l + 4 <= moved.size(); l += 4) {
-      const double *a = q.gram.data() + (moved[l]) * q.gram.rows(), *b = q.gram.data() + (moved[l + 1]) * q.gram.rows(),
-                   *c = q.gram.data() + (moved[l + 2]) * q.gram.rows(), *e = q.gram.data() + (moved[l + 3]) * q.gram.rows();
+      const double *a = q.gram.data() + (moved[l]) * q.gram.rows(),
+                   *b = q.gram.data() + (moved[l + 1]) * q.gram.rows(),
+                   *c = q.gram.data() + (moved[l + 2]) * q.gram.rows(),
+                   *e = q.gram.data() + (moved[l + 3]) * q.gram.rows();
       const double wa = q.w[moved[l]] - start[moved[l]], wb = q.w[moved[l + 1]] - start[moved[l + 1]],
                    wc = q.w[moved[l + 2]] - start[moved[l + 2]], we = q.w[moved[l + 3]] - start[moved[l + 3]];
       for (Index i = 0; i < m; ++i) g[i] -= (wa * a[i] + wb * b[i]) + (wc * c[i] + we * e[i]);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/columns.hpp>
+#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/cholesky.hpp>
@@ -49,17 +50,18 @@ class UnpenalizedBlock {
 
   double correlation(Index j, const Vector<double>& v) const {
     return problem_->scale()[j] *
-           (detail::column_dot(problem_->design(), j, v.data()) - problem_->mean()[j] * v.sum());
+           (detail::column_dot(problem_->design(), j, v.data()) - problem_->mean()[j] * detail::total(v));
   }
 
   void add(Index j) {
-    Vector<double> x = Vector<double>::Zero(problem_->rows());
+    Vector<double> x;
+    detail::fill(x, problem_->rows(), 0.0);
     problem_->column_axpy(j, 1, x);
     problem_->recenter(x);
     const Vector<double> v = problem_->weighted(x);
     Vector<double> cross(static_cast<Index>(columns_.size()));
     for (Index k = 0; k < cross.size(); ++k) cross[k] = correlation(column(k), v);
-    if (factor_.append(cross, x.dot(v))) columns_.push_back(j);
+    if (factor_.append(cross, detail::inner_product(x, v))) columns_.push_back(j);
   }
 
   const RegressionProblem<D>* problem_;

@@ -23,8 +23,7 @@ namespace sparse_experts::detail {
 /// rows.
 class ViolatorGram {
  public:
-  ViolatorGram(const MarginColumns& x, int n_threads)
-      : x_(x), n_threads_(n_threads) {
+  ViolatorGram(const MarginColumns& x, int n_threads) : x_(x), n_threads_(n_threads) {
     detail::fill(weights_, x.rows(), 0.0);
   }
 
@@ -86,7 +85,8 @@ class ViolatorGram {
     if (m > gram_.rows()) {
       const Index capacity = std::max(m, std::min(x_.cols() + 1, summed_ + summed_ / 2));
       Matrix<double> grown(capacity, capacity);
-      for (Index s = 0; s < summed_; ++s) std::copy(column(s), column(s) + summed_, grown.data() + s * capacity);
+      for (Index s = 0; s < summed_; ++s)
+        std::copy(column(s), column(s) + summed_, grown.data() + s * capacity);
       gram_.swap(grown);
     }
     clear_columns(summed_, m);
