@@ -77,7 +77,7 @@ void automatic_two_threads(benchmark::State& state) {
 
 void grid(benchmark::internal::Benchmark* b) {
   b->ArgNames({"n", "p", "K", "sep"})->Unit(benchmark::kMillisecond);
-  for (const std::int64_t p : {2, 8, 16, 64, 256})
+  for (const std::int64_t p : {2, 8, 16, 32, 64, 256})
     for (const std::int64_t k : {8, 64, 256})
       for (const std::int64_t separation : {1, 4}) b->Args({10000, p, k, separation});
 }

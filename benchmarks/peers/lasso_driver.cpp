@@ -68,8 +68,8 @@ int main(int argc, char** argv) {
   options.fit_intercept = false;
   options.n_threads = std::atoi(argv[4]);
   options.alphas = read<double>(directory + "/alphas");
-  const char* names[] = {"automatic", "cyclic", "gram", "working_set", "fista", "lars"};
-  options.solver = static_cast<se::LassoSolver>(std::find(names, names + 6, solver) - names);
+  const char* names[] = {"automatic", "cyclic", "gram", "working_set", "fista", "lars", "refined_gram"};
+  options.solver = static_cast<se::LassoSolver>(std::find(names, names + 7, solver) - names);
   if (stored == 0) {
     const std::vector<double> x = read<double>(directory + "/x");
     run(Eigen::Map<const se::Matrix<double>>(x.data(), n, p), y, options, directory, std::atoi(argv[5]));

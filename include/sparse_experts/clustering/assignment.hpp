@@ -26,9 +26,10 @@ class Assignment {
 
   Assignment(const Problem& problem, Index n_clusters, KMeansAlgorithm wanted)
       : problem_(problem),
+        n_clusters_(n_clusters),
         automatic_(wanted == KMeansAlgorithm::automatic),
         variant_(automatic_ ? choose(problem, n_clusters) : wanted),
-        pause_(automatic_ ? 1 : 0),
+        pause_(automatic_ && !dear() ? 1 : 0),
         lloyd_(problem) {}
 
   /// See LloydStep. `share_changed`: of the labels, in the call before.
@@ -48,9 +49,11 @@ class Assignment {
       groups_->assign(centers, moved, labels);
     }
     const double all = static_cast<double>(problem_.x.rows()) * static_cast<double>(centers.rows());
-    const bool useless = automatic_ && running_ && static_cast<double>(evaluations() - before) > 0.85 * all;
+    // One distance alone, to the own centre, takes about three times its share of a block of them.
+    const double most = (0.85 - 2.0 / static_cast<double>(n_clusters_)) * all;
+    const bool useless = automatic_ && running_ && !dear() && static_cast<double>(evaluations() - before) > most;
     running_ = !useless;
-    if (useless) pause_ = 5;
+    if (useless) pause_ = next_pause_ *= 2;
   }
 
   void forget(Index i) {
@@ -64,8 +67,17 @@ class Assignment {
   KMeansAlgorithm algorithm() const { return variant_; }
 
  private:
+  /// Whether a distance costs so much more than looking at a bound that bounds pay from the first call on.
+  bool dear() const {
+    const bool dense = dense_rows(problem_.x) != nullptr;
+    return problem_.x.cols() > 2 * narrow_features && (dense || n_clusters_ >= 32);
+  }
   /// Share of changed labels below which keeping bounds begins to pay.
-  double settled() const { return problem_.x.cols() <= narrow_features ? 0.4 : 0.25; }
+  double settled() const {
+    if (dear()) return 1.0;
+    if (problem_.x.cols() > narrow_features) return 0.25;
+    return n_clusters_ * (problem_.x.cols() + 6) < 200 ? 0.1 : 0.4;
+  }
 
   /// Where all distances of a sample cost less than looking at its bounds: none. Bounds per centre pay where
   /// a distance is dear, there are many per sample and the bounds fit in 1 GB; else one bound per sample
@@ -74,7 +86,7 @@ class Assignment {
     constexpr double most_bounds = 256e6;
     const Index p = problem.x.cols();
     const bool narrow = dense_rows(problem.x) != nullptr && p <= narrow_features;
-    if (n_clusters < 3 || (narrow && n_clusters * (p + 6) < 200)) return KMeansAlgorithm::lloyd;
+    if (n_clusters < 3 || (narrow && n_clusters * (p + 6) < 100)) return KMeansAlgorithm::lloyd;
     const bool many_bounds =
         dense_rows(problem.x) != nullptr && p >= 384 && n_clusters >= 48 &&
         static_cast<double>(problem.x.rows()) * static_cast<double>(n_clusters) < most_bounds;
@@ -82,9 +94,11 @@ class Assignment {
   }
 
   const Problem& problem_;
+  Index n_clusters_;
   bool automatic_;
   KMeansAlgorithm variant_;
   int pause_;             // calls left without bounds
+  int next_pause_ = 1;    // doubles with every pause: labels may settle soon or never
   bool running_ = false;  // the bounds are those of the call before
   LloydStep<Problem> lloyd_;
   std::optional<HamerlyStep<Problem>> hamerly_;

@@ -17,10 +17,12 @@ using Labels = std::vector<std::int32_t>;  // one per row; -1: none yet
 
 /// Weighted sums of the rows of every cluster, in double, kept up to date as labels change.
 ///
-/// Each sum adds its rows in ascending order, one cluster by one thread: the same bits at any number of
-/// threads and for every variant of the assignment. When few labels changed only their rows are added and
-/// taken away; everything is summed afresh when half of the labels changed and every 32nd time, so that
-/// rounding cannot build up.
+/// The order of every sum depends on n, K and p alone: the same bits at any number of threads and for every
+/// variant of the assignment. Few and short centres are summed by blocks of rows, so that rows are read one
+/// after the other, and the sums of the blocks are added in their order; many or long ones are summed one
+/// cluster by one thread, rows ascending. When few labels changed only their rows are added and taken away;
+/// everything is summed afresh when half of the labels changed and every 32nd time, so that rounding cannot
+/// build up.
 class ClusterSums {
  public:
   ClusterSums(Index n_clusters, Index n_features) {
@@ -34,28 +36,13 @@ class ClusterSums {
   void update(const Rows& x, const Vector<double>& weights, const Labels& before, const Labels& after,
               Index n_changed, int n_threads) {
     const bool afresh = n_updates_++ % 32 == 0 || 2 * n_changed >= x.rows();
-    collect(before, after, afresh);
-    const std::vector<Index> order = longest_first();
-    parallel_blocks(sums_.rows(), 1, n_threads, [&](const Block& block) {
-      const Index k = order[static_cast<std::size_t>(block.begin)];
-      double* sum = sums_.data() + k * sums_.cols();
-      if (afresh) {
-        std::fill_n(sum, sums_.cols(), 0.0);
-        weights_[k] = 0;
-        counts_[k] = 0;
-      }
-      for (auto e = first_[static_cast<std::size_t>(k)]; e < first_[static_cast<std::size_t>(k) + 1]; ++e) {
-        const Index i = events_[e] / 2, sign = events_[e] % 2 == 0 ? 1 : -1;
-        const double weight = static_cast<double>(sign) * (weights.size() == 0 ? 1.0 : weights[i]);
-        if (weight != 0) add_row(x, i, weight, sum);
-        weights_[k] += weight;
-        counts_[k] += weight != 0 ? sign : 0;
-      }
-      if (counts_[k] == 0) {
-        std::fill_n(sum, sums_.cols(), 0.0);
-        weights_[k] = 0;
-      }
-    });
+    constexpr Index fits_beside_rows = 16384;  // numbers: 128 kB a block
+    if (sums_.size() <= fits_beside_rows)
+      update_by_rows(x, weights, before, after, afresh, n_threads);
+    else
+      update_by_clusters(x, weights, before, after, afresh, n_threads);
+    for (Index k = 0; k < sums_.rows(); ++k)
+      if (counts_[k] == 0) clear(k);
   }
 
   /// Rows of positive weight in cluster k.
@@ -71,6 +58,77 @@ class ClusterSums {
   }
 
  private:
+  void clear(Index k) {
+    std::fill_n(sums_.data() + k * sums_.cols(), sums_.cols(), 0.0);
+    weights_[k] = 0;
+    counts_[k] = 0;
+  }
+
+  template <class Rows>
+  void update_by_rows(const Rows& x, const Vector<double>& weights, const Labels& before, const Labels& after,
+                      bool afresh, int n_threads) {
+    const Index n_clusters = sums_.rows(), p = sums_.cols();
+    const Index block_rows = std::max<Index>(1024, (x.rows() + 31) / 32);
+    RowMatrix<double> sums(block_count(x.rows(), block_rows), sums_.size());
+    RowMatrix<double> weight_sums(sums.rows(), n_clusters);
+    RowMatrix<Index> counts(sums.rows(), n_clusters);
+    std::vector<char> changed(static_cast<std::size_t>(sums.rows()), 0);
+    parallel_blocks(x.rows(), block_rows, n_threads, [&](const Block& block) {
+      double* sum = sums.data() + block.id * sums.cols();
+      double* weight_sum = weight_sums.data() + block.id * n_clusters;
+      Index* count = counts.data() + block.id * n_clusters;
+      char& any = changed[static_cast<std::size_t>(block.id)];
+      const auto move = [&](Index i, Index k, Index sign) {
+        const double weight = static_cast<double>(sign) * (weights.size() == 0 ? 1.0 : weights[i]);
+        if (weight == 0) return;
+        add_row(x, i, weight, sum + k * p);
+        weight_sum[k] += weight;
+        count[k] += sign;
+      };
+      for (Index i = block.begin; i < block.end; ++i) {
+        const Index from = before[static_cast<std::size_t>(i)], to = after[static_cast<std::size_t>(i)];
+        if (!afresh && from == to) continue;
+        if (!any) {
+          std::fill_n(sum, sums.cols(), 0.0);
+          std::fill_n(weight_sum, n_clusters, 0.0);
+          std::fill_n(count, n_clusters, Index(0));
+          any = 1;
+        }
+        move(i, to, 1);
+        if (!afresh && from >= 0) move(i, from, -1);
+      }
+    });
+    for (Index k = 0; k < n_clusters && afresh; ++k) clear(k);
+    for (Index b = 0; b < sums.rows(); ++b) {
+      if (!changed[static_cast<std::size_t>(b)]) continue;
+      for (Index j = 0; j < sums.cols(); ++j) sums_.data()[j] += sums(b, j);
+      for (Index k = 0; k < n_clusters; ++k) {
+        weights_[k] += weight_sums(b, k);
+        counts_[k] += counts(b, k);
+      }
+    }
+  }
+
+  template <class Rows>
+  void update_by_clusters(const Rows& x, const Vector<double>& weights, const Labels& before,
+                          const Labels& after, bool afresh, int n_threads) {
+    collect(before, after, afresh);
+    const std::vector<Index> order = longest_first();
+    parallel_blocks(sums_.rows(), 1, n_threads, [&](const Block& block) {
+      const Index k = order[static_cast<std::size_t>(block.begin)];
+      double* sum = sums_.data() + k * sums_.cols();
+      if (afresh) clear(k);
+      for (auto e = first_[static_cast<std::size_t>(k)]; e < first_[static_cast<std::size_t>(k) + 1]; ++e) {
+        const Index i = events_[e] / 2, sign = events_[e] % 2 == 0 ? 1 : -1;
+        const double weight = static_cast<double>(sign) * (weights.size() == 0 ? 1.0 : weights[i]);
+        if (weight == 0) continue;
+        add_row(x, i, weight, sum);
+        weights_[k] += weight;
+        counts_[k] += sign;
+      }
+    });
+  }
+
   /// Clusters in the order in which threads take them. Few clusters: the largest first, else a thread may
   /// start on a large one when the others are done.
   std::vector<Index> longest_first() const {

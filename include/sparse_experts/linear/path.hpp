@@ -98,8 +98,12 @@ template <Design D, class Visit>
 void walk_path(const RegressionProblem<D>& problem, PathSolver<D>& solver, const PathOptions& options,
                const Vector<double>& factors, const std::vector<double>& alphas, Visit&& visit) {
   Vector<double> w = Vector<double>::Zero(problem.cols());
+  std::vector<ElasticNetPenalty> penalties;
+  for (const double alpha : alphas)
+    penalties.emplace_back(alpha, options.l1_ratio, options.positive, factors);
+  solver.plan(penalties, options.tol, w);
   for (std::size_t k = 0; k < alphas.size(); ++k) {
-    const ElasticNetPenalty penalty(alphas[k], options.l1_ratio, options.positive, factors);
+    const ElasticNetPenalty& penalty = penalties[k];
     Solution solution = solver.solve(penalty, {options.tol, options.max_iter, {}}, std::move(w));
     const Convergence& c = solution.convergence;
     const bool go_on = report_progress(

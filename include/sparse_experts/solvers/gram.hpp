@@ -11,7 +11,7 @@
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/duality_gap.hpp>
 #include <sparse_experts/solvers/gram_descent.hpp>
-#include <sparse_experts/solvers/rank_update.hpp>
+#include <sparse_experts/solvers/panel_gram.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 #include <sparse_experts/solvers/support_newton.hpp>
@@ -35,52 +35,44 @@ struct GramData {
 
 namespace detail {
 
-/// X̃'ΩX̃ of dense columns by panels of rows: each panel is packed centred, scaled and weighted, and adds one
-/// blocked symmetric product. n p²/2 multiply-adds, one pass over X, memory p² plus two panels.
-template <Design D>
-void panel_gram(const RegressionProblem<D>& problem, Matrix<double>& gram) {
-  const Index n = problem.rows(), p = problem.cols();
-  constexpr Index panel_rows = 256, block_size = 8 * tile_cols;
-  static_assert(block_size % tile_rows == 0, "blocks of columns share no group of a packed panel");
-  gram = Matrix<double>::Zero(p, p);
-  const int n_threads = threads_for(n * p, problem.n_threads());
-  std::vector<double> left, right;
-  const Vector<double>& weights = problem.weights();
-  const double uniform = 1 / std::sqrt(static_cast<double>(n));
-  for (Index top = 0; top < n; top += panel_rows) {
-    const Index rows = std::min(panel_rows, n - top);
-    if (top == 0 || rows < panel_rows) {
-      left.assign(static_cast<std::size_t>(packed_size(p, rows, tile_rows)), 0.0);
-      right.assign(static_cast<std::size_t>(packed_size(p, rows, tile_cols)), 0.0);
-    }
-    parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
-      for (Index j = block.begin; j < block.end; ++j) {
-        const auto* x = problem.design().column(j) + top;
-        const double center = problem.mean()[j], scale = problem.scale()[j];
-        double* a = left.data() + packed_at(0, j, rows, tile_rows);
-        double* b = right.data() + packed_at(0, j, rows, tile_cols);
-        const double* weight = weights.size() > 0 ? weights.data() + top : nullptr;
-        const double factor = weight ? scale : scale * uniform;
-        for (Index i = 0; i < rows; ++i) {
-          const double value = (static_cast<double>(x[i]) - center) * factor;
-          a[i * tile_rows] = value;
-          b[i * tile_cols] = weight ? value * weight[i] : value;
-        }
-      }
-    });
-    parallel_blocks(p, block_size, n_threads, [&](const Block& block) {
-      update_upper(left.data(), right.data(), rows, gram.data(), p, 0, block.begin, block.end);
-    });
-  }
-  for (Index j = 0; j < p; ++j)
-    for (Index i = 0; i < j; ++i) gram(j, i) = gram(i, j);
-}
-
 /// X̃'Ωỹ and ỹ'Ωỹ of the present target.
 template <Design D>
 void load_target(const RegressionProblem<D>& problem, GramData& data) {
   problem.correlations(problem.weighted(problem.target()), data.target);
   data.y_squared = 2 * problem.null_objective();
+}
+
+/// A gap relative to the objective of w = 0.
+inline double relative_gap(const Certificate& certificate, double y_squared) {
+  if (y_squared > 0) return certificate.gap() / (0.5 * y_squared);
+  return certificate.primal > 0 ? std::numeric_limits<double>::max() : 0;
+}
+
+/// The penalty of a program over all columns, and the weights to start from; columns of norm 0 stay out.
+template <class = void>
+void load_penalty(const ElasticNetPenalty& penalty, const Vector<double>& norms, const Vector<double>& w,
+                  GramProgram& program, SupportNewton& newton) {
+  const Index p = norms.size();
+  Vector<double> l2(p);
+  program.l1.resize(p);
+  program.w.resize(p);
+  program.positive = penalty.positive();
+  for (Index j = 0; j < p; ++j) {
+    const bool unusable = norms[j] == 0 || penalty.excluded(j);
+    program.l1[j] = unusable ? ElasticNetPenalty::excluded_weight : penalty.l1(j);
+    l2[j] = penalty.l2(j);
+    program.w[j] = unusable || (penalty.positive() && w[j] < 0) ? 0 : w[j];
+  }
+  if (program.l2.size() != p || l2 != program.l2) newton.reset();
+  program.l2 = std::move(l2);
+}
+
+/// gradient = target - Gw from scratch.
+template <class = void>
+void refresh_gradient(const Vector<double>& target, GramProgram& program) {
+  program.gradient = target;
+  for (Index j = 0; j < target.size(); ++j)
+    if (program.w[j] != 0) program.gradient -= program.w[j] * program.gram.col(j);
 }
 
 }  // namespace detail
@@ -92,7 +84,7 @@ GramData make_gram(const RegressionProblem<D>& problem) {
   WorkingGram<D> columns(problem);
   bool done = false;
   if constexpr (requires { problem.design().column(Index(0)); }) {
-    detail::panel_gram(problem, data.gram);
+    detail::panel_gram<double>(problem, Vector<double>::Ones(problem.cols()), data.gram);
     done = true;
   }
   if (!done) {
@@ -114,7 +106,6 @@ class GramSolver {
   GramSolver(GramData data, Vector<double> squared_norm)
       : target_(std::move(data.target)), norms_(std::move(squared_norm)), y_squared_(data.y_squared) {
     program_.gram = std::move(data.gram);
-    program_.w = Vector<double>::Zero(target_.size());
   }
 
   /// Another target on the same columns.
@@ -127,7 +118,7 @@ class GramSolver {
 
   template <class = void>
   Solution solve(const ElasticNetPenalty& penalty, const StoppingRule& stop, Vector<double> w) {
-    load(penalty, w);
+    detail::load_penalty(penalty, norms_, w, program_, newton_);
     Solution solution;
     Convergence& c = solution.convergence;
     c.tolerance = stop.tol;
@@ -137,8 +128,8 @@ class GramSolver {
       const Certificate now = certificate(penalty);
       best_dual = std::max(best_dual, now.dual);
       solution.certificate = {now.primal, best_dual, now.size};
-      const double gap = relative(now);
-      c.value = std::min(gap, relative(solution.certificate));
+      const double gap = detail::relative_gap(now, y_squared_);
+      c.value = std::min(gap, detail::relative_gap(solution.certificate, y_squared_));
       c.objective = now.primal;
       c.n_iter = iteration;
       without_progress = c.value < least ? 0 : without_progress + 1;
@@ -159,39 +150,9 @@ class GramSolver {
   }
 
  private:
-  double relative(const Certificate& certificate) const {
-    if (y_squared_ > 0) return certificate.gap() / (0.5 * y_squared_);
-    return certificate.primal > 0 ? std::numeric_limits<double>::max() : 0;
-  }
-
-  template <class = void>
-  void load(const ElasticNetPenalty& penalty, const Vector<double>& w) {
-    const Index p = target_.size();
-    Vector<double> l2(p);
-    program_.l1.resize(p);
-    program_.positive = penalty.positive();
-    for (Index j = 0; j < p; ++j) {
-      const bool unusable = norms_[j] == 0 || penalty.excluded(j);
-      program_.l1[j] = unusable ? ElasticNetPenalty::excluded_weight : penalty.l1(j);
-      l2[j] = penalty.l2(j);
-      program_.w[j] = unusable || (penalty.positive() && w[j] < 0) ? 0 : w[j];
-    }
-    if (program_.l2.size() != p || l2 != program_.l2) newton_.reset();
-    program_.l2 = std::move(l2);
-    refresh();
-  }
-
-  /// gradient = X̃'Ωỹ - Gw from scratch.
-  template <class = void>
-  void refresh() {
-    program_.gradient = target_;
-    for (Index j = 0; j < target_.size(); ++j)
-      if (program_.w[j] != 0) program_.gradient -= program_.w[j] * program_.gram.col(j);
-  }
-
   template <class = void>
   Certificate certificate(const ElasticNetPenalty& penalty) {
-    refresh();
+    detail::refresh_gradient(target_, program_);
     const Vector<double>& w = program_.w;
     // r'Ωr = y'Ωy - w'(X'Ωy + X'Ωr), y'Ωr = y'Ωy - w'X'Ωy
     const double y_dot_v = y_squared_ - w.dot(target_);

@@ -10,7 +10,8 @@ enum class LassoSolver {
   gram,         ///< the p x p Gram once, everything else on it: n >> p
   working_set,  ///< growing working set with its Gram and Newton steps on the support: p >> n, sparse X
   fista,        ///< accelerated proximal gradient
-  lars          ///< homotopy from alpha_max: exact, one step per change of the support
+  lars,         ///< homotopy from alpha_max: exact, one step per change of the support
+  refined_gram  ///< gram in single precision, corrected by exact products: dense X, large n >> p
 };
 
 }  // namespace sparse_experts

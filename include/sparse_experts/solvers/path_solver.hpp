@@ -10,12 +10,15 @@
 #include <sparse_experts/solvers/gram.hpp>
 #include <sparse_experts/solvers/lars.hpp>
 #include <sparse_experts/solvers/lasso_solver.hpp>
+#include <sparse_experts/solvers/refined_gram.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 #include <sparse_experts/solvers/working_set.hpp>
 
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sparse_experts {
 
@@ -30,22 +33,38 @@ class PathSolver {
       : problem_(&problem),
         kind_(solver == LassoSolver::automatic ? choose(problem, n_solves) : solver),
         use_(use),
-        single_(n_solves == 1) {
+        single_(n_solves == 1),
+        free_(solver == LassoSolver::automatic) {
     // A single fit decides once it knows its penalty.
-    undecided_ = solver == LassoSolver::automatic && single_ && kind_ == LassoSolver::gram &&
-                 problem.cols() > always_gram;
-    if (!undecided_) prepare();
+    undecided_ = free_ && single_ && kind_ == LassoSolver::gram && problem.cols() > always_gram;
   }
 
   /// On a Gram of all columns that is known already.
   PathSolver(const RegressionProblem<D>& problem, GramData gram)
-      : problem_(&problem), kind_(LassoSolver::gram), single_(false), first_(false) {
+      : problem_(&problem),
+        kind_(LassoSolver::gram),
+        single_(false),
+        free_(false),
+        first_(false),
+        prepared_(true) {
     gram_.emplace(std::move(gram), problem.squared_norm());
+  }
+
+  /// The penalties of a path, before the first of them is solved: what is shared by its points can then be
+  /// made for all of them at once.
+  void plan(const std::vector<ElasticNetPenalty>& penalties, double tol, const Vector<double>& w) {
+    if (undecided_ || penalties.empty()) return;
+    if (free_ && kind_ == LassoSolver::gram && refines(penalties.front())) kind_ = LassoSolver::refined_gram;
+    prepare(penalties.front());
+    if constexpr (detail::dense_columns<D>)
+      if (refined_) refined_->plan(penalties, tol, w);
   }
 
   /// The problem has another target.
   void target_changed() {
     evaluation_.reset();
+    if constexpr (detail::dense_columns<D>)
+      if (refined_) refined_->set_target(target_correlations());
     if (gram_) {
       GramData data;
       detail::load_target(*problem_, data);
@@ -63,8 +82,10 @@ class PathSolver {
           return swept;
         spent_ = swept.n_passes;
       }
-      prepare();
     }
+    prepare(penalty);
+    if constexpr (detail::dense_columns<D>)
+      if (refined_) return refined_->solve(penalty, stop, std::move(w));
     if (gram_) {
       Solution solution = gram_->solve(penalty, stop, std::move(w));
       solution.n_passes = first_ ? 2 + spent_ : 0;  // the Gram and the correlations of the target
@@ -95,8 +116,30 @@ class PathSolver {
  private:
   static constexpr Index always_gram = 64;
 
-  void prepare() {
-    if (kind_ == LassoSolver::gram)
+  bool refines(const ElasticNetPenalty& penalty) const {
+    if constexpr (detail::dense_columns<D>)
+      return RefinedGram<D>::suits(*problem_) && RefinedGram<D>::suits(*problem_, penalty);
+    else
+      return false;
+  }
+
+  Vector<double> target_correlations() const {
+    Vector<double> c;
+    problem_->correlations(problem_->weighted(problem_->target()), c);
+    return c;
+  }
+
+  /// Makes what all solves share, once.
+  void prepare(const ElasticNetPenalty& penalty) {
+    if (prepared_) return;
+    prepared_ = true;
+    if constexpr (detail::dense_columns<D>) {
+      if (kind_ == LassoSolver::refined_gram && RefinedGram<D>::suits(*problem_, penalty)) {
+        refined_.emplace(*problem_, target_.size() > 0 ? std::move(target_) : target_correlations());
+        return;
+      }
+    }
+    if (kind_ == LassoSolver::gram || kind_ == LassoSolver::refined_gram)
       gram_.emplace(make_gram(*problem_), problem_->squared_norm());
     else if (kind_ == LassoSolver::working_set)
       sets_.emplace(*problem_, use_);
@@ -118,11 +161,15 @@ class PathSolver {
       if (w[j] != 0 || penalty.violation(j, 0, evaluation_->correlations()[j]) > 0) ++needed;
     if (3 * needed < problem_->cols()) {
       kind_ = LassoSolver::working_set;
-    } else {
-      evaluation_.reset();
-      spent_ = 1;
+      return;
+    }
+    if (refines(penalty)) {
+      kind_ = LassoSolver::refined_gram;
+      if (w.isZero(0)) target_ = evaluation_->correlations();
     }
     try_sweeps_ = 6 * needed < 5 * problem_->cols();
+    evaluation_.reset();
+    spent_ = 1;
   }
 
   /// Entries that sweeps may touch where they might spare the Gram: a well conditioned problem takes a few.
@@ -136,13 +183,16 @@ class PathSolver {
   const RegressionProblem<D>* problem_;
   LassoSolver kind_;
   Acceleration use_;
-  bool single_;
+  bool single_, free_;  // one solve; the solver is ours to choose
   std::optional<GramSolver> gram_;
+  struct Nothing {};
+  std::conditional_t<detail::dense_columns<D>, std::optional<RefinedGram<D>>, Nothing> refined_;
   std::optional<WorkingSetSolver<D>> sets_;
   std::optional<Homotopy<D>> homotopy_;
   std::optional<Evaluation<D>> evaluation_;
   Index spent_ = 0;  // passes before the solver was chosen
-  bool first_ = true, undecided_ = false, try_sweeps_ = false;
+  bool first_ = true, undecided_ = false, try_sweeps_ = false, prepared_ = false;
+  Vector<double> target_;  // correlations of the target, where decide() has found them
 };
 
 }  // namespace sparse_experts

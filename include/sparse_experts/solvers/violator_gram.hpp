@@ -173,21 +173,21 @@ class ViolatorGram {
     for (Index k = 0; k < count; ++k)
       place_[static_cast<std::size_t>(rows_[static_cast<std::size_t>(k)])] = static_cast<std::int32_t>(k);
     const Index depth = std::min(panel_rows, count);
-    left_.assign(static_cast<std::size_t>(packed_size(end, depth, tile_rows)), 0.0);
-    right_.assign(static_cast<std::size_t>(packed_size(end - begin, depth, tile_cols)), 0.0);
+    left_.setZero(packed_size(end, depth, tile_rows<double>));
+    right_.setZero(packed_size(end - begin, depth, tile_cols));
     for (Index top = 0; top < count; top += panel_rows) {
       const Index height = std::min(panel_rows, count - top);
       // Zeros in one sweep: by columns they would be scattered.
       if (top > 0 && !dense_) {
-        std::fill(left_.begin(), left_.end(), 0.0);
-        std::fill(right_.begin(), right_.end(), 0.0);
+        left_.setZero();
+        right_.setZero();
       }
       parallel_blocks(end, 16, n_threads_, [&](const Block& block) {
         for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin);
       });
       parallel_blocks(end - begin, 8 * tile_cols, n_threads_, [&](const Block& block) {
-        update_upper(left_.data(), right_.data(), depth, gram_.data(), gram_.rows(), begin, block.begin,
-                     block.end);
+        update_upper<tile_cols>(left_.data(), right_.data(), depth, gram_.data(), gram_.rows(), begin,
+                                block.begin, block.end);
       });
     }
   }
@@ -195,10 +195,10 @@ class ViolatorGram {
   // Column s of the panel of chosen rows [top, top + height), zeros below up to depth.
   void fill(Index s, Index top, Index height, Index depth, Index begin) {
     const std::int32_t* rows = rows_.data() + top;
-    double* left = left_.data() + packed_at(0, s, depth, tile_rows);
+    double* left = left_.data() + packed_at(0, s, depth, tile_rows<double>);
     double* right = s < begin ? nullptr : right_.data() + packed_at(0, s - begin, depth, tile_cols);
     const auto put = [&](Index k, double value) {
-      left[k * tile_rows] = value;
+      left[k * tile_rows<double>] = value;
       if (right) right[k * tile_cols] = k < height ? value * factors_[static_cast<std::size_t>(top + k)] : 0;
     };
     if (s == 0) {
@@ -228,7 +228,7 @@ class ViolatorGram {
   std::vector<Index> columns_;
   Index summed_ = 0;  // leading columns of H that belong to weights_
   Matrix<double> gram_;
-  std::vector<double> left_, right_;  // packed panels
+  Vector<double> left_, right_;  // packed panels
   Vector<double> weights_;
   std::vector<std::int32_t> rows_, place_;  // chosen rows, and where each row is among them
   std::vector<double> factors_;
