@@ -4,7 +4,6 @@
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/inner_products.hpp>
 #include <sparse_experts/core/parallel.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/gram.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
@@ -24,32 +23,27 @@ struct Moments {
   Vector<double> x, xy;
   Matrix<double> xx;
 
-  explicit Moments(Index p) {
-    fill(x, p, 0.0);
-    fill(xy, p, 0.0);
-    fill(xx, p, p, 0.0);
-  }
+  explicit Moments(Index p)
+      : x(Vector<double>::Zero(p)), xy(Vector<double>::Zero(p)), xx(Matrix<double>::Zero(p, p)) {}
 
   template <class = void>
   void add(const Moments& other, double sign) {
     weight += sign * other.weight;
     y += sign * other.y;
     y_squared += sign * other.y_squared;
-    add_multiple(sign, other.x.data(), x.data(), x.size());
-    add_multiple(sign, other.xy.data(), xy.data(), xy.size());
-    add_multiple(sign, other.xx.data(), xx.data(), xx.size());
+    x += sign * other.x;
+    xy += sign * other.xy;
+    xx += sign * other.xx;
   }
 
   /// Σω (y - b - x'w)².
   template <class = void>
   double squared_error(const Vector<double>& w, double b) const {
-    const Index p = w.size();
-    Vector<double> product;
-    fill(product, p, 0.0);
-    for (Index j = 0; j < p; ++j)
-      if (w[j] != 0) add_multiple(w[j], xx.data() + j * p, product.data(), p);
-    const double error = y_squared + b * b * weight + inner_product(w, product) - 2 * b * y -
-                         2 * inner_product(w, xy) + 2 * b * inner_product(w, x);
+    Vector<double> product = Vector<double>::Zero(w.size());
+    for (Index j = 0; j < w.size(); ++j)
+      if (w[j] != 0) product += w[j] * xx.col(j);
+    const double error =
+        y_squared + b * b * weight + w.dot(product) - 2 * b * y - 2 * w.dot(xy) + 2 * b * w.dot(x);
     return std::max(0.0, error);
   }
 };
@@ -87,7 +81,7 @@ std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std
       for (Index j = block.begin; j < block.end; ++j) {
         const auto* x = problem.design().column(j);
         const double center = problem.mean()[j];
-        double* out = panel.data() + j * panel.rows();
+        double* out = panel.col(j).data();
         for (Index i = 0; i < rows; ++i)
           out[i] = (static_cast<double>(x[order[static_cast<std::size_t>(i)]]) - center) * roots[i];
       }
@@ -99,19 +93,16 @@ std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std
         ++end;
       const Index count = end - begin;
       Moments& m = moments[static_cast<std::size_t>(fold)];
-      const double *root = roots.data() + begin, *y = target.data() + begin;
-      m.weight += dense_dot(root, root, count);
-      m.y += dense_dot(root, y, count);
-      m.y_squared += dense_dot(y, y, count);
+      m.weight += roots.segment(begin, count).squaredNorm();
+      m.y += roots.segment(begin, count).dot(target.segment(begin, count));
+      m.y_squared += target.segment(begin, count).squaredNorm();
       parallel_blocks(p, block_size, problem.n_threads(), [&](const Block& block) {
         for (Index j = block.begin; j < block.end; ++j) {
-          const double* column = panel.data() + j * panel.rows() + begin;
-          m.x[j] += dense_dot(column, root, count);
-          m.xy[j] += dense_dot(column, y, count);
+          m.x[j] += panel.col(j).segment(begin, count).dot(roots.segment(begin, count));
+          m.xy[j] += panel.col(j).segment(begin, count).dot(target.segment(begin, count));
         }
-        inner_products(panel.data() + begin, panel.rows(), block.end,
-                       panel.data() + block.begin * panel.rows() + begin, panel.rows(), block.size(), count,
-                       m.xx.data() + block.begin * p, p, true);
+        inner_products(panel.data() + begin, panel.rows(), block.end, panel.col(block.begin).data() + begin,
+                       panel.rows(), block.size(), count, m.xx.col(block.begin).data(), p, true);
       });
     }
   }
@@ -129,34 +120,33 @@ struct MomentProblem {
 
   MomentProblem(const Moments& m, bool fit_intercept, bool standardize) {
     const Index p = m.x.size();
-    fill(mean, p, 0.0);
-    fill(scale, p, 1.0);
-    y_mean = fit_intercept ? m.y / m.weight : 0;
+    const Vector<double> center = m.x / m.weight;
+    const double y_center = m.y / m.weight;
+    mean = fit_intercept ? center : Vector<double>(Vector<double>::Zero(p));
+    y_mean = fit_intercept ? y_center : 0;
+    data.gram = m.xx / m.weight;
+    // Moments are differences of sums: what rounding leaves of a constant column is no variance.
+    const Vector<double> raw = data.gram.diagonal();
+    scale = Vector<double>::Ones(p);
     norms.resize(p);
-    data.target.resize(p);
-    data.gram.resize(p, p);
     for (Index j = 0; j < p; ++j) {
-      // Moments are differences of sums: what rounding leaves of a constant column is no variance.
-      const double raw = m.xx(j, j) / m.weight, center = m.x[j] / m.weight;
-      const double variance = raw - center * center;
-      const bool constant = variance <= 1e-13 * raw;
-      if (fit_intercept) mean[j] = center;
+      const double variance = raw[j] - center[j] * center[j];
+      const bool constant = variance <= 1e-13 * raw[j];
       if (standardize && !constant) scale[j] = 1 / std::sqrt(variance);
-      norms[j] = fit_intercept ? (constant ? 0 : variance) : raw;
+      norms[j] = fit_intercept ? (constant ? 0 : variance) : raw[j];
       norms[j] *= scale[j] * scale[j];
-      data.target[j] = scale[j] * (m.xy[j] / m.weight - mean[j] * y_mean);
     }
     for (Index j = 0; j < p; ++j)
       for (Index i = 0; i < p; ++i)
-        data.gram(i, j) =
-            i == j ? norms[j] : scale[i] * scale[j] * (m.xx(i, j) / m.weight - mean[i] * mean[j]);
+        data.gram(i, j) = i == j ? norms[j] : scale[i] * scale[j] * (data.gram(i, j) - mean[i] * mean[j]);
+    data.target = scale.cwiseProduct(m.xy / m.weight - mean * y_mean);
     data.y_squared = std::max(0.0, m.y_squared / m.weight - y_mean * y_mean);
   }
 
   template <class = void>
   std::pair<Vector<double>, double> original_units(const Vector<double>& w) const {
-    Vector<double> coef = entry_products(scale, w);
-    const double intercept = y_mean - inner_product(mean, coef);
+    Vector<double> coef = scale.cwiseProduct(w);
+    const double intercept = y_mean - mean.dot(coef);
     return {std::move(coef), intercept};
   }
 };

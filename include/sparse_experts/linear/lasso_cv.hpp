@@ -5,7 +5,6 @@
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/parallel.hpp>
-#include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/progress.hpp>
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -148,12 +147,12 @@ class ElasticNetCV : public LinearModel<Scalar> {
   void fit_design(const D& design, const Vector<double>& y, const Vector<double>& sample_weight,
                   const PathOptions& path, const Vector<double>& factors, const std::vector<Index>& folds) {
     const Index n = design.rows();
-    Vector<double> weights = sample_weight, fold_weights;
-    if (weights.size() == 0) detail::fill(weights, n, 1.0);
-    detail::fill(fold_weights, options_.n_folds, 0.0);
+    Vector<double> weights =
+        sample_weight.size() > 0 ? sample_weight : Vector<double>(Vector<double>::Ones(n));
+    Vector<double> fold_weights = Vector<double>::Zero(options_.n_folds);
     for (Index i = 0; i < n; ++i) fold_weights[folds[static_cast<std::size_t>(i)]] += weights[i];
     for (Index f = 0; f < options_.n_folds; ++f)
-      if (!(fold_weights[f] > 0) || !(fold_weights[f] < detail::total(fold_weights)))
+      if (!(fold_weights[f] > 0) || !(fold_weights[f] < fold_weights.sum()))
         detail::reject("sample_weight", "zero within a fold or outside of it",
                        "a positive sum in every fold");
     const RegressionProblem<D> problem(design, y, sample_weight,
@@ -197,8 +196,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
       detail::walk_path(problem, solver, path, factors, alphas,
                         [&](std::size_t k, const Solution& solution, const ElasticNetPenalty&) {
                           const auto [coef, intercept] = problem.original_units(solution.w);
-                          Vector<double> r = y;
-                          detail::add_constant(r.data(), r.size(), -intercept);
+                          Vector<double> r = y.array() - intercept;
                           for (Index j = 0; j < coef.size(); ++j)
                             if (coef[j] != 0) detail::column_axpy(design, j, -coef[j], nullptr, r.data());
                           double sum = 0;
@@ -223,8 +221,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
       training.add(left_out, -1);
       detail::MomentProblem fold(training, path.fit_intercept, path.standardize);
       GramSolver solver(std::move(fold.data), fold.norms);
-      Vector<double> w;
-      detail::fill(w, problem.cols(), 0.0);
+      Vector<double> w = Vector<double>::Zero(problem.cols());
       for (std::size_t k = 0; k < alphas.size(); ++k) {
         const ElasticNetPenalty penalty(alphas[k], path.l1_ratio, path.positive, factors);
         w = solver.solve(penalty, {path.tol, path.max_iter, {}}, std::move(w)).w;
@@ -234,10 +231,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
     });
     // The moments are about the means of all samples already.
     GramData whole;
-    whole.gram = std::move(total.xx);
-    const Vector<double>& scale = problem.scale();
-    for (Index j = 0; j < problem.cols(); ++j)
-      for (Index i = 0; i < problem.cols(); ++i) whole.gram(i, j) *= scale[i] * scale[j];
+    whole.gram = problem.scale().asDiagonal() * total.xx * problem.scale().asDiagonal();
     detail::load_target(problem, whole);
     return whole;
   }
@@ -248,14 +242,9 @@ class ElasticNetCV : public LinearModel<Scalar> {
               const std::vector<double>& alphas, const Matrix<double>& mse, LassoSolver kind,
               GramData whole) {
     const auto n_folds = static_cast<double>(options_.n_folds);
-    Vector<double> mean(mse.rows()), error(mse.rows());
-    for (Index k = 0; k < mse.rows(); ++k) {
-      double sum = 0, square = 0;
-      for (Index f = 0; f < mse.cols(); ++f) sum += mse(k, f);
-      mean[k] = sum / n_folds;
-      for (Index f = 0; f < mse.cols(); ++f) square += (mse(k, f) - mean[k]) * (mse(k, f) - mean[k]);
-      error[k] = std::sqrt(square / (n_folds * (n_folds - 1)));
-    }
+    const Vector<double> mean = mse.rowwise().mean();
+    const Vector<double> error =
+        ((mse.colwise() - mean).rowwise().squaredNorm() / (n_folds * (n_folds - 1))).cwiseSqrt();
     Index best = 0;
     for (Index k = 1; k < mean.size(); ++k)
       if (mean[k] < mean[best]) best = k;

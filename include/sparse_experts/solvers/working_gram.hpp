@@ -43,9 +43,7 @@ class WorkingGram {
     if (size() > gram.rows()) {
       const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
       Matrix<double> grown(capacity, capacity);
-      for (Index j = 0; j < old; ++j)
-        std::copy(gram.data() + j * gram.rows(), gram.data() + j * gram.rows() + old,
-                  grown.data() + j * capacity);
+      for (Index j = 0; j < old; ++j) grown.col(j).head(old) = gram.col(j).head(old);
       gram.swap(grown);
     }
     if (sparse_)
@@ -61,11 +59,9 @@ class WorkingGram {
     for (std::size_t to = 0; to < positions.size(); ++to) {
       const Index from = positions[to], target = static_cast<Index>(to);
       columns_[to] = columns_[static_cast<std::size_t>(from)];
-      if (!sparse_)
-        std::copy_n(packed_.data() + from * packed_.rows(), packed_.rows(),
-                    packed_.data() + target * packed_.rows());
-      double* column = gram.data() + target * gram.rows();
-      const double* source = gram.data() + from * gram.rows();
+      if (!sparse_) packed_.col(target) = packed_.col(from);
+      double* column = gram.col(target).data();
+      const double* source = gram.col(from).data();
       for (std::size_t i = 0; i < positions.size(); ++i) column[i] = source[positions[i]];
     }
     columns_.resize(positions.size());
@@ -79,20 +75,19 @@ class WorkingGram {
     if (size() > packed_.cols()) {
       const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
       Matrix<double> grown(n, capacity);
-      if (old > 0) std::copy_n(packed_.data(), n * old, grown.data());
+      if (old > 0) grown.leftCols(old) = packed_.leftCols(old);
       packed_.swap(grown);
     }
     const Vector<double>& weights = problem_->weights();
     const double uniform = 1 / std::sqrt(static_cast<double>(n));
-    Vector<double> roots = weights;
-    for (Index i = 0; i < roots.size(); ++i) roots[i] = std::sqrt(roots[i]);
+    const Vector<double> roots = weights.cwiseSqrt();
     constexpr Index block_size = 64;
     const int n_threads = detail::threads_for(n * size(), problem_->n_threads());
     detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       for (Index k = old + block.begin; k < old + block.end; ++k) {
         const Index j = column(k);
         const double scale = problem_->scale()[j], center = problem_->mean()[j];
-        double* out = packed_.data() + k * n;
+        double* out = packed_.col(k).data();
         std::fill(out, out + n, -center);
         detail::column_axpy(problem_->design(), j, 1, nullptr, out);
         if (weights.size() > 0)
@@ -104,8 +99,8 @@ class WorkingGram {
     // Block columns of the new part, each down to its diagonal block.
     detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       const Index begin = old + block.begin, end = old + block.end;
-      detail::inner_products(packed_.data(), n, end, packed_.data() + begin * n, n, end - begin, n,
-                             gram.data() + begin * gram.rows(), gram.rows(), false);
+      detail::inner_products(packed_.data(), n, end, packed_.col(begin).data(), n, end - begin, n,
+                             gram.col(begin).data(), gram.rows(), false);
     });
     mirror(old, gram);
   }
@@ -134,8 +129,8 @@ class WorkingGram {
       Vector<double> sums(count);
       for (Index k = block.begin; k < block.end; ++k) {
         const Index j = column(k);
+        sums.setZero();
         double* out = sums.data();
-        std::fill(out, out + count, 0.0);
         detail::for_each_entry(problem_->design(), j, [&](Index i, double x) {
           const std::size_t end = static_cast<std::size_t>(start[static_cast<std::size_t>(i) + 1]);
           for (std::size_t e = static_cast<std::size_t>(start[static_cast<std::size_t>(i)]); e < end; ++e)
