@@ -22,6 +22,9 @@ class GramStep {
   GramStep(const MarginColumns& x, int n_threads)
       : x_(x), gram_(x, n_threads), slot_of_(static_cast<std::size_t>(x.cols()), 0) {}
 
+  /// Gram in double from now on, see ViolatorGram.
+  void use_doubles() { gram_.use_doubles(); }
+
   /// The new weights of the working set.
   Vector<double> minimise(const NewtonModel& model) {
     take_columns(model.columns);

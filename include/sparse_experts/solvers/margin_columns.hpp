@@ -5,6 +5,7 @@
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/column_run.hpp>
+#include <sparse_experts/solvers/row_entries.hpp>
 
 #include <atomic>
 #include <cmath>
@@ -62,6 +63,8 @@ class MarginColumns {
   double norm(Index j) const { return norms_[j]; }
   /// Entries that are stored, of all n p.
   double share() const { return share_; }
+  /// X by rows, where a solver will want it; else empty.
+  const RowEntries& by_rows() const { return by_rows_; }
 
   /// Column j, in memory from now on.
   virtual ColumnRun run(Index j) const = 0;
@@ -73,6 +76,7 @@ class MarginColumns {
  protected:
   Vector<double> norms_;
   double share_ = 1;
+  RowEntries by_rows_;
 
  private:
   Index rows_, cols_;
@@ -80,11 +84,12 @@ class MarginColumns {
 };
 
 /// The columns of a design, with one more constant column `bias_column` (the weight of a penalised
-/// intercept) if that is not zero.
+/// intercept) if that is not zero. `wants_rows`: a Gram of chosen rows will be made, so sparse columns are
+/// copied by rows unless they are so sparse that it is summed pair by pair.
 template <Design D>
 class DesignColumns final : public MarginColumns {
  public:
-  explicit DesignColumns(const D& design, int n_threads = 1, double bias_column = 0)
+  explicit DesignColumns(const D& design, int n_threads = 1, double bias_column = 0, bool wants_rows = false)
       : MarginColumns(design.rows(), design.cols() + (bias_column != 0 ? 1 : 0), DenseDesign<D>),
         design_(&design),
         constant_(static_cast<std::size_t>(bias_column != 0 ? design.rows() : 0), bias_column) {
@@ -104,6 +109,8 @@ class DesignColumns final : public MarginColumns {
       return count;
     });
     share_ = static_cast<double>(stored) / (static_cast<double>(rows()) * static_cast<double>(cols()));
+    if (SparseDesign<D> && in_place && wants_rows && !sums_pairs(share_))
+      by_rows_ = row_entries(*this, n_threads);
   }
   ~DesignColumns() override {
     for (std::atomic<ColumnCopy*>& copy : copies_) delete copy.load();

@@ -49,13 +49,18 @@ class ProximalNewton {
         result.status = Status::stalled;
         return result;
       }
-      // A model solved too loosely to move anything is solved better the next time.
+      // A model too loose to move anything is summed and solved better the next time.
+      if (idle > 0) gram_step_.use_doubles();
       const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
       take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
-      result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+      const bool last = iteration == settings.max_iter || idle > 0;
+      result = certify(problem_, state_, settings.tol, best_dual, correlations_, !last);
+      if (result && !last) result = certify(problem_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = iteration;
       if (settings.on_iteration && !settings.on_iteration(result)) {
+        result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+        result.n_iter = iteration;
         result.status = Status::stopped;
         return result;
       }
@@ -139,10 +144,8 @@ class ProximalNewton {
     state_.intercept += end.t * shift;
     // A short step means that few columns hold all others back (their rows leave or enter the violators on
     // the way): one exact visit of each sets them right.
-    if (end.t < short_step) {
-      state_.f += end.t * df_;
-      polish_.visit(model_.columns);
-    }
+    state_.f += end.t * df_;
+    if (end.t < short_step) polish_.visit(model_.columns);
   }
 
   const MarginProblem& problem_;
