@@ -33,7 +33,8 @@ class ProximalNewton {
       : problem_(problem),
         state_(state),
         use_gram_(use_gram),
-        gram_step_(problem.x, problem.n_threads),
+        own_gram_step_(problem.x, problem.n_threads),
+        gram_step_(problem.gram_step ? *problem.gram_step : own_gram_step_),
         column_step_(problem.x),
         polish_(problem, state) {}
 
@@ -120,6 +121,7 @@ class ProximalNewton {
     loss_curvature(problem_, state_.f, model_.curvature);
     // No violator at all: the model that counts every row leads back to where some are.
     if (!(model_.curvature.maxCoeff() > 0)) model_.curvature = 2 * problem_.c;
+    model_.unit = 2 * problem_.c.maxCoeff();
     model_.free_intercept = problem_.free_intercept;
     model_.tol = accuracy * violation;
     const Vector<double> target = use_gram_ ? gram_step_.minimise(model_) : column_step_.minimise(model_);
@@ -151,7 +153,8 @@ class ProximalNewton {
   const MarginProblem& problem_;
   MarginState& state_;
   bool use_gram_;
-  GramStep gram_step_;
+  GramStep own_gram_step_;
+  GramStep& gram_step_;
   ColumnStep column_step_;
   CoordinateNewton polish_;
   NewtonModel model_;

@@ -43,34 +43,35 @@ class ViolatorGram {
   /// Takes effect with the next update.
   void append(Index column) { columns_.push_back(column); }
 
-  /// Bring H to the weights d >= 0.
-  void update(const Vector<double>& d) {
-    const double largest = d.size() > 0 ? d.maxCoeff() : 0;
-    if (largest > 1e20 || largest < 1e-20)
-      use_doubles();  // squares or their sums may leave the range of float
+  /// Bring H to the weights d, 0 <= d <= unit. Sums are kept in that unit: weights that all change with it,
+  /// as along a path of C, count as standing still.
+  void update(const Vector<double>& d, double unit) {
+    unit_ = unit > 0 ? unit : 1;
     if (size() + 1 > summed_) extend();
+    target_.resize(d.size());
     Index set = 0, changed = 0;
     for (Index i = 0; i < d.size(); ++i) {
-      set += d[i] != 0;
-      changed += d[i] != weights_[i];
+      double weight = d[i] / unit_;
+      if (std::abs(weight - weights_[i]) <= 1e-14 * weight) weight = weights_[i];
+      target_[i] = weight;
+      set += weight != 0;
+      changed += weight != weights_[i];
     }
     if (changed > set) summed_ = 0;
     if (summed_ == 0) gram_.topLeftCorner(size() + 1, size() + 1).setZero();
     if (summed_ > 0) {
-      choose_rows(d, weights_);
+      choose_rows(target_, weights_);
       add(0, summed_);
     }
     if (summed_ < size() + 1) {
-      choose_rows(d, Vector<double>());
+      choose_rows(target_, Vector<double>());
       add(summed_, size() + 1);
     }
     summed_ = size() + 1;
-    weights_ = d;
+    weights_.swap(target_);
   }
 
-  /// Entries (0, b), …, (b, b) are valid.
-  const double* column(Index b) const { return gram_.data() + b * gram_.rows(); }
-  double operator()(Index a, Index b) const { return a <= b ? gram_(a, b) : gram_(b, a); }
+  double operator()(Index a, Index b) const { return unit_ * (a <= b ? gram_(a, b) : gram_(b, a)); }
 
  private:
   static constexpr Index panel_rows = 256;
@@ -287,7 +288,8 @@ class ViolatorGram {
   bool exact_ = false;
   Panels<float> panels_;
   Panels<double> exact_panels_;
-  Vector<double> weights_;
+  double unit_ = 1;
+  Vector<double> weights_, target_;                     // in units
   std::vector<std::int32_t> rows_, place_;              // chosen rows, and where each row is among them
   std::vector<std::int32_t> left_place_, right_place_;  // of the columns
   std::vector<double> factors_;
