@@ -96,6 +96,20 @@ class DesignColumns final : public MarginColumns {
     if constexpr (!in_place)
       copies_ = std::vector<std::atomic<ColumnCopy*>>(static_cast<std::size_t>(cols()));
     norms_.resize(cols());
+    if constexpr (requires { design_->squared_norms(norms_.data(), n_threads); }) {
+      design_->squared_norms(norms_.data(), n_threads);
+      double count = 0;
+      for (Index j = 0; j < design_->cols(); ++j) {
+        norms_[j] = std::sqrt(norms_[j]);
+        count += static_cast<double>(design_->stored(j));
+      }
+      if (cols() > design_->cols()) {
+        norms_[cols() - 1] = bias_column * std::sqrt(static_cast<double>(rows()));
+        count += static_cast<double>(rows());
+      }
+      share_ = count / (static_cast<double>(rows()) * static_cast<double>(cols()));
+      return;
+    }
     const Index stored = parallel_sum(cols(), 64, n_threads, Index{0}, [&](const Block& block) {
       ColumnCopy scratch;
       Index count = 0;
@@ -122,6 +136,10 @@ class DesignColumns final : public MarginColumns {
     ColumnCopy* known = place.load(std::memory_order_acquire);
     if (!known) {
       auto made = std::make_unique<ColumnCopy>();
+      if constexpr (requires { design_->stored(j); }) {
+        made->rows.reserve(static_cast<std::size_t>(design_->stored(j)));
+        made->values.reserve(static_cast<std::size_t>(design_->stored(j)));
+      }
       fill(j, *made);
       made->rows.shrink_to_fit();
       made->values.shrink_to_fit();
