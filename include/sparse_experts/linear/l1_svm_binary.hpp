@@ -46,9 +46,9 @@ inline L1SVMSolution one_sided_solution(const MarginProblem& problem, double sig
 
 /// The variant that `automatic` stands for. A Gram costs p^2 a violator: for few columns, or dense ones, it
 /// is the cheaper model.
-inline L1SVMSolver chosen_solver(const MarginColumns& x, L1SVMSolver solver) {
+inline L1SVMSolver chosen_solver(Index cols, bool dense, L1SVMSolver solver) {
   if (solver != L1SVMSolver::automatic) return solver;
-  return x.cols() <= (x.dense() ? 4000 : 1000) ? L1SVMSolver::proximal_newton : L1SVMSolver::working_set;
+  return cols <= (dense ? 4000 : 1000) ? L1SVMSolver::proximal_newton : L1SVMSolver::working_set;
 }
 
 /// A start close to the solution, from a sample of the rows whose costs are raised to the same total. The
@@ -90,7 +90,7 @@ inline L1SVMSolution solve_margin_problem(const MarginProblem& problem, L1SVMSol
   if (state.coef.size() == 0) fill(state.coef, problem.x.cols(), 0.0);
   state.intercept = problem.free_intercept ? warm_start.intercept : 0;
   L1SVMSolution solution;
-  solver = chosen_solver(problem.x, solver);
+  solver = chosen_solver(problem.x.cols(), problem.x.dense(), solver);
   if (warm_start.coef.size() == 0 && problem.sample) start_from_sample(problem, solver, state);
   if (solver == L1SVMSolver::coordinate_newton)
     solution.convergence = CoordinateNewton(problem, state).solve(settings);
@@ -106,34 +106,30 @@ inline L1SVMSolution solve_margin_problem(const MarginProblem& problem, L1SVMSol
 /// object serves all classes.
 template <Design D>
 DesignColumns<D> margin_columns(const D& design, const L1SVMOptions& options) {
-  return DesignColumns<D>(
-      design, options.n_threads,
-      options.fit_intercept && options.penalize_intercept ? options.intercept_scaling : 0);
+  const bool bias_column = options.fit_intercept && options.penalize_intercept;
+  const L1SVMSolver solver = chosen_solver(design.cols() + bias_column, DenseDesign<D>, options.solver);
+  return DesignColumns<D>(design, options.n_threads, bias_column ? options.intercept_scaling : 0,
+                          solver == L1SVMSolver::proximal_newton);
 }
 
 /// A sample of the rows that serves all classes, where the Gram of all rows is the largest part of the cost;
 /// else nothing.
 inline std::unique_ptr<RowSample> row_sample(const MarginColumns& x, const L1SVMOptions& options) {
-  constexpr Index stride = 8;
-  if (chosen_solver(x, options.solver) != L1SVMSolver::proximal_newton || x.rows() < 8000 ||
-      ViolatorGram::sums_pairs(x.share()))
+  if (chosen_solver(x.cols(), x.dense(), options.solver) != L1SVMSolver::proximal_newton || x.rows() < 8000 ||
+      sums_pairs(x.share()))
     return nullptr;
-  return std::make_unique<RowSample>(x, stride, options.n_threads);
+  return std::make_unique<RowSample>(x, options.n_threads);
 }
 
 /// The binary problem without checks; `costs` are C times the weights of the samples.
 inline L1SVMSolution solve_l1_svm_signs(const MarginColumns& columns, const RowSample* sample,
                                         Vector<double> signs, Vector<double> costs,
                                         const L1SVMOptions& options, const L1SVMSolution& warm_start,
-                                        const MarginSettings& settings) {
+                                        const MarginSettings& settings, GramStep* gram_step = nullptr) {
   const bool bias_column = options.fit_intercept && options.penalize_intercept;
-  const MarginProblem problem{columns,
-                              std::move(signs),
-                              std::move(costs),
-                              options.fit_intercept && !bias_column,
-                              options.loss,
-                              options.n_threads,
-                              sample};
+  const MarginProblem problem{
+      columns,      std::move(signs),  std::move(costs), options.fit_intercept && !bias_column,
+      options.loss, options.n_threads, sample,           gram_step};
   if (!bias_column) return solve_margin_problem(problem, options.solver, warm_start, settings);
   const double scaling = options.intercept_scaling;
   L1SVMSolution start;

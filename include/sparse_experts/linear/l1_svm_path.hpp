@@ -131,11 +131,12 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
           const Vector<double> signs = (checked.array() == path.classes[n_problems == 1 ? 1 : c])
                                            .select(Vector<double>::Ones(checked.size()), -1.0);
           L1SVMSolution solution;
+          detail::GramStep gram_step(columns, options.n_threads);
           for (Index k = 0; k < n_points; ++k) {
             const auto at = static_cast<std::size_t>(k);
             solution = detail::solve_l1_svm_signs(columns, nullptr, signs,
                                                   detail::sample_costs(path.Cs[at], weights), fit, solution,
-                                                  {fit.tol, fit.max_iter, {}});
+                                                  {fit.tol, fit.max_iter, {}}, &gram_step);
             path.coefs[c].startVec(k);
             for (Index j = 0; j < solution.coef.size(); ++j)
               if (solution.coef[j] != 0)

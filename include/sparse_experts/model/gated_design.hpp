@@ -87,32 +87,11 @@ class GatedDesign {
   /// out = phi'r in double, cols() values, in one pass over S: each stored entry serves the shared column of
   /// its component and those of the gates of its sample. Blocks of components in parallel.
   void correlations(const double* r, double* out, int n_threads) const {
-    const Index k = n_components(), n_exp = n_experts(), n_shared = (n_exp + 1) * k;
-    const int* first_gate = gates_.outerIndexPtr();
-    const int* expert = gates_.innerIndexPtr();
-    const Scalar* gate = gates_.valuePtr();
-    detail::parallel_blocks(k, 16, n_threads, [&](const detail::Block& block) {
-      std::vector<double> sums(static_cast<std::size_t>(n_exp) + 1);
-      for (Index j = block.begin; j < block.end; ++j) {
-        std::fill(sums.begin(), sums.end(), 0.0);
-        codes_->for_each(j, [&](Index i, Scalar value) {
-          const double term = static_cast<double>(value) * r[i];
-          sums[0] += term;
-          for (int t = first_gate[i]; t < first_gate[i + 1]; ++t)
-            sums[static_cast<std::size_t>(expert[t]) + 1] += static_cast<double>(gate[t]) * term;
-        });
-        out[j] = static_cast<double>(rho_) * sums[0];
-        for (Index e = 0; e < n_exp; ++e) out[(e + 1) * k + j] = sums[static_cast<std::size_t>(e) + 1];
-      }
-    });
-    double total = 0;
-    for (Index i = 0; i < rows(); ++i) total += r[i];
-    out[n_shared] = static_cast<double>(rho_) * total;
-    for (Index e = 0; e < n_exp; ++e) {
-      double sum = 0;
-      for_members(e, [&](Index i, Scalar g) { sum += static_cast<double>(g) * r[i]; });
-      out[n_shared + 1 + e] = sum;
-    }
+    column_sums([](double value) { return value; }, [r](Index i) { return r[i]; }, out, n_threads);
+  }
+  /// out_c = |phi_c|^2 in double, cols() values, the same way.
+  void squared_norms(double* out, int n_threads) const {
+    column_sums([](double value) { return value * value; }, [](Index) { return 1.0; }, out, n_threads);
   }
 
   Scalar squared_norm(Index c) const {
@@ -124,6 +103,38 @@ class GatedDesign {
 
  private:
   static constexpr bool sparse_codes = requires(const Base& base) { base.matrix().innerIndexPtr(); };
+
+  // out_c = sum_i power(phi_ic) weight(i); power must be multiplicative.
+  template <class Power, class Weight>
+  void column_sums(Power power, Weight weight, double* out, int n_threads) const {
+    const Index k = n_components(), n_exp = n_experts(), n_shared = (n_exp + 1) * k;
+    const double shared = power(static_cast<double>(rho_));
+    const int* first_gate = gates_.outerIndexPtr();
+    const int* expert = gates_.innerIndexPtr();
+    const Scalar* gate = gates_.valuePtr();
+    detail::parallel_blocks(k, 16, n_threads, [&](const detail::Block& block) {
+      std::vector<double> sums(static_cast<std::size_t>(n_exp) + 1);
+      for (Index j = block.begin; j < block.end; ++j) {
+        std::fill(sums.begin(), sums.end(), 0.0);
+        codes_->for_each(j, [&](Index i, Scalar value) {
+          const double term = power(static_cast<double>(value)) * weight(i);
+          sums[0] += term;
+          for (int t = first_gate[i]; t < first_gate[i + 1]; ++t)
+            sums[static_cast<std::size_t>(expert[t]) + 1] += power(static_cast<double>(gate[t])) * term;
+        });
+        out[j] = shared * sums[0];
+        for (Index e = 0; e < n_exp; ++e) out[(e + 1) * k + j] = sums[static_cast<std::size_t>(e) + 1];
+      }
+    });
+    double total = 0;
+    for (Index i = 0; i < rows(); ++i) total += weight(i);
+    out[n_shared] = shared * total;
+    for (Index e = 0; e < n_exp; ++e) {
+      double sum = 0;
+      for_members(e, [&](Index i, Scalar g) { sum += power(static_cast<double>(g)) * weight(i); });
+      out[n_shared + 1 + e] = sum;
+    }
+  }
 
   Index members(Index e) const { return members_.outerIndexPtr()[e + 1] - members_.outerIndexPtr()[e]; }
 

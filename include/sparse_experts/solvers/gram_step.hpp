@@ -15,7 +15,8 @@
 namespace sparse_experts::detail {
 
 /// Minimises the model of a proximal Newton step on the Gram of the violators, in columns of norm 1: sweeps
-/// of coordinate descent find the support, Newton steps solve on it.
+/// of coordinate descent find the support, Newton steps solve on it. May serve one problem after the other on
+/// the same X: what few rows changed is cheap to follow.
 class GramStep {
  public:
   static constexpr std::size_t first_columns = 1000;
@@ -23,10 +24,13 @@ class GramStep {
   GramStep(const MarginColumns& x, int n_threads)
       : x_(x), gram_(x, n_threads), slot_of_(static_cast<std::size_t>(x.cols()), 0) {}
 
+  /// Gram in double from now on, see ViolatorGram.
+  void use_doubles() { gram_.use_doubles(); }
+
   /// The new weights of the working set.
   Vector<double> minimise(const NewtonModel& model) {
     take_columns(model.columns);
-    gram_.update(model.curvature);
+    gram_.update(model.curvature, model.unit);
     const auto m = static_cast<Index>(model.columns.size());
     const double bias_curvature = gram_(0, 0);
     const bool bias = model.free_intercept && bias_curvature > 0;
@@ -64,20 +68,26 @@ class GramStep {
   }
 
  private:
+  static constexpr Index few_columns = 256;
+
   void take_columns(const std::vector<Index>& columns) {
     std::size_t fresh = 0;
     for (const Index j : columns) fresh += slot_of_[static_cast<std::size_t>(j)] == 0;
     if (fresh == 0) return;
     // Columns of long ago would cost as much as those at work.
-    if (gram_.size() + static_cast<Index>(fresh) > static_cast<Index>(3 * columns.size())) {
+    if (x_.cols() > few_columns &&
+        gram_.size() + static_cast<Index>(fresh) > static_cast<Index>(3 * columns.size())) {
       for (const Index j : gram_.columns()) slot_of_[static_cast<std::size_t>(j)] = 0;
       gram_.clear();
     }
-    for (const Index j : columns) {
-      if (slot_of_[static_cast<std::size_t>(j)] != 0) continue;
+    const auto take = [&](Index j) {
+      if (slot_of_[static_cast<std::size_t>(j)] != 0) return;
       gram_.append(j);
       slot_of_[static_cast<std::size_t>(j)] = gram_.size();
-    }
+    };
+    // Few columns: all at once, for they are copied by rows whenever one joins.
+    for (Index j = 0; j < x_.cols() && x_.cols() <= few_columns; ++j) take(j);
+    for (const Index j : columns) take(j);
   }
 
   void solve(double tol, const Vector<double>& scale) {

@@ -6,6 +6,7 @@
 #include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/column_run.hpp>
+#include <sparse_experts/solvers/row_entries.hpp>
 
 #include <atomic>
 #include <cmath>
@@ -63,6 +64,8 @@ class MarginColumns {
   double norm(Index j) const { return norms_[j]; }
   /// Entries that are stored, of all n p.
   double share() const { return share_; }
+  /// X by rows, where a solver will want it; else empty.
+  const RowEntries& by_rows() const { return by_rows_; }
 
   /// Column j, in memory from now on.
   virtual ColumnRun run(Index j) const = 0;
@@ -74,6 +77,7 @@ class MarginColumns {
  protected:
   Vector<double> norms_;
   double share_ = 1;
+  RowEntries by_rows_;
 
  private:
   Index rows_, cols_;
@@ -81,17 +85,32 @@ class MarginColumns {
 };
 
 /// The columns of a design, with one more constant column `bias_column` (the weight of a penalised
-/// intercept) if that is not zero.
+/// intercept) if that is not zero. `wants_rows`: a Gram of chosen rows will be made, so sparse columns are
+/// copied by rows unless they are so sparse that it is summed pair by pair.
 template <Design D>
 class DesignColumns final : public MarginColumns {
  public:
-  explicit DesignColumns(const D& design, int n_threads = 1, double bias_column = 0)
+  explicit DesignColumns(const D& design, int n_threads = 1, double bias_column = 0, bool wants_rows = false)
       : MarginColumns(design.rows(), design.cols() + (bias_column != 0 ? 1 : 0), DenseDesign<D>),
         design_(&design),
         constant_(static_cast<std::size_t>(bias_column != 0 ? design.rows() : 0), bias_column) {
     if constexpr (!in_place)
       copies_ = std::vector<std::atomic<ColumnCopy*>>(static_cast<std::size_t>(cols()));
     norms_.resize(cols());
+    if constexpr (requires { design_->squared_norms(norms_.data(), n_threads); }) {
+      design_->squared_norms(norms_.data(), n_threads);
+      double count = 0;
+      for (Index j = 0; j < design_->cols(); ++j) {
+        norms_[j] = std::sqrt(norms_[j]);
+        count += static_cast<double>(design_->stored(j));
+      }
+      if (cols() > design_->cols()) {
+        norms_[cols() - 1] = bias_column * std::sqrt(static_cast<double>(rows()));
+        count += static_cast<double>(rows());
+      }
+      share_ = count / (static_cast<double>(rows()) * static_cast<double>(cols()));
+      return;
+    }
     const Index stored = parallel_sum(cols(), 64, n_threads, Index{0}, [&](const Block& block) {
       ColumnCopy scratch;
       Index count = 0;
@@ -105,6 +124,8 @@ class DesignColumns final : public MarginColumns {
       return count;
     });
     share_ = static_cast<double>(stored) / (static_cast<double>(rows()) * static_cast<double>(cols()));
+    if (SparseDesign<D> && in_place && wants_rows && !sums_pairs(share_))
+      by_rows_ = row_entries(*this, n_threads);
   }
   ~DesignColumns() override {
     for (std::atomic<ColumnCopy*>& copy : copies_) delete copy.load();
@@ -116,6 +137,10 @@ class DesignColumns final : public MarginColumns {
     ColumnCopy* known = place.load(std::memory_order_acquire);
     if (!known) {
       auto made = std::make_unique<ColumnCopy>();
+      if constexpr (requires { design_->stored(j); }) {
+        made->rows.reserve(static_cast<std::size_t>(design_->stored(j)));
+        made->values.reserve(static_cast<std::size_t>(design_->stored(j)));
+      }
       fill(j, *made);
       made->rows.shrink_to_fit();
       made->values.shrink_to_fit();

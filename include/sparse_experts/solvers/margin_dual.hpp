@@ -67,15 +67,17 @@ inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector
   });
 }
 
-/// w and b are as good as the certificate says: recomputes f = Xw + b from scratch (with the best b when it
-/// is free), then primal, dual and the relative gap. `best_dual` keeps the highest dual value seen;
-/// `correlations` receives X'(y a), the slopes of the loss
-/// with the sign turned.
+/// w and b are as good as the certificate says: computes f = Xw + b from scratch (with the best b when it is
+/// free), then primal, dual and the relative gap. `best_dual` keeps the highest dual value seen;
+/// `correlations` receives X'(y a), the slopes of the loss with the sign turned. `keep_scores`: f is up to
+/// date but for rounding, which is good enough on the way, not for what is returned.
 inline Convergence certify(const MarginProblem& problem, MarginState& state, double tol, double& best_dual,
-                           Vector<double>& correlations) {
-  fill(state.f, problem.y.size(), state.intercept);
-  for (Index j = 0; j < state.coef.size(); ++j)
-    if (state.coef[j] != 0) problem.x.run(j).axpy(state.coef[j], state.f.data());
+                           Vector<double>& correlations, bool keep_scores = false) {
+  if (!keep_scores) {
+    fill(state.f, problem.y.size(), state.intercept);
+    for (Index j = 0; j < state.coef.size(); ++j)
+      if (state.coef[j] != 0) problem.x.run(j).axpy(state.coef[j], state.f.data());
+  }
   if (problem.free_intercept) {
     const double shift = best_shift(problem, state.f);
     state.intercept += shift;

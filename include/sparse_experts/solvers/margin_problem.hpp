@@ -16,6 +16,8 @@
 /// b is free (never penalised) or absent.
 namespace sparse_experts::detail {
 
+class GramStep;
+
 struct MarginProblem {
   const MarginColumns& x;
   Vector<double> y;     // -1 or 1
@@ -24,6 +26,7 @@ struct MarginProblem {
   L1SVMLoss loss = L1SVMLoss::squared_hinge;
   int n_threads = 1;                  // of passes over X and of products
   const RowSample* sample = nullptr;  // of the rows, to start from
+  GramStep* gram_step = nullptr;      // of the problem before on the same X
 };
 
 /// Where a solver stands: f = Xw + b belongs to coef and intercept.

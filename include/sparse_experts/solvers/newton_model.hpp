@@ -15,6 +15,7 @@ struct NewtonModel {
   Vector<double> slope;        // m
   Vector<double> start;        // m
   Vector<double> curvature;    // n, >= 0
+  double unit = 1;             // the largest curvature that a row can have
   bool free_intercept = false;
   double tol = 0;  // on the largest violation of the model's optimality conditions
 };

@@ -34,7 +34,8 @@ class ProximalNewton {
       : problem_(problem),
         state_(state),
         use_gram_(use_gram),
-        gram_step_(problem.x, problem.n_threads),
+        own_gram_step_(problem.x, problem.n_threads),
+        gram_step_(problem.gram_step ? *problem.gram_step : own_gram_step_),
         column_step_(problem.x),
         polish_(problem, state) {}
 
@@ -50,13 +51,18 @@ class ProximalNewton {
         result.status = Status::stalled;
         return result;
       }
-      // A model solved too loosely to move anything is solved better the next time.
+      // A model too loose to move anything is summed and solved better the next time.
+      if (idle > 0) gram_step_.use_doubles();
       const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
       take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
-      result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+      const bool last = iteration == settings.max_iter || idle > 0;
+      result = certify(problem_, state_, settings.tol, best_dual, correlations_, !last);
+      if (result && !last) result = certify(problem_, state_, settings.tol, best_dual, correlations_);
       result.n_iter = iteration;
       if (settings.on_iteration && !settings.on_iteration(result)) {
+        result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+        result.n_iter = iteration;
         result.status = Status::stopped;
         return result;
       }
@@ -119,6 +125,7 @@ class ProximalNewton {
       model_.curvature = problem_.c;
       multiply(model_.curvature.data(), n, 2.0);
     }
+    model_.unit = 2 * largest(problem_.c);
     model_.free_intercept = problem_.free_intercept;
     model_.tol = accuracy * violation;
     const Vector<double> target = use_gram_ ? gram_step_.minimise(model_) : column_step_.minimise(model_);
@@ -145,16 +152,15 @@ class ProximalNewton {
     state_.intercept += end.t * shift;
     // A short step means that few columns hold all others back (their rows leave or enter the violators on
     // the way): one exact visit of each sets them right.
-    if (end.t < short_step) {
-      add_multiple(end.t, df_.data(), state_.f.data(), n);
-      polish_.visit(model_.columns);
-    }
+    add_multiple(end.t, df_.data(), state_.f.data(), n);
+    if (end.t < short_step) polish_.visit(model_.columns);
   }
 
   const MarginProblem& problem_;
   MarginState& state_;
   bool use_gram_;
-  GramStep gram_step_;
+  GramStep own_gram_step_;
+  GramStep& gram_step_;
   ColumnStep column_step_;
   CoordinateNewton polish_;
   NewtonModel model_;

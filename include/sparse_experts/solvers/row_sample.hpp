@@ -11,12 +11,14 @@
 
 namespace sparse_experts::detail {
 
-/// Every `stride`-th row of X, copied: where few rows already tell the weights roughly, the first steps of a
+/// Every eighth row of X, copied: where few rows already tell the weights roughly, the first steps of a
 /// solver need no more. Cost: one pass over X; 12 bytes for each entry of the rows kept.
 class RowSample final : public MarginColumns {
  public:
-  RowSample(const MarginColumns& x, Index stride, int n_threads)
-      : MarginColumns((x.rows() + stride - 1) / stride, x.cols(), false), stride_(stride) {
+  static constexpr Index stride = 8;
+
+  RowSample(const MarginColumns& x, int n_threads)
+      : MarginColumns((x.rows() + stride - 1) / stride, x.cols(), false) {
     columns_.resize(static_cast<std::size_t>(cols()));
     norms_.resize(cols());
     parallel_blocks(cols(), 64, n_threads, [&](const Block& block) {
@@ -40,12 +42,13 @@ class RowSample final : public MarginColumns {
         norms_[j] = std::sqrt(square);
       }
     });
+    if (!x.by_rows().empty()) by_rows_ = row_entries(*this, n_threads);
   }
 
   /// The entries of v that belong to the rows kept.
   Vector<double> take(const Vector<double>& v) const {
     Vector<double> part(rows());
-    for (Index i = 0; i < part.size(); ++i) part[i] = v[i * stride_];
+    for (Index i = 0; i < part.size(); ++i) part[i] = v[i * stride];
     return part;
   }
 
@@ -58,7 +61,6 @@ class RowSample final : public MarginColumns {
   }
 
  private:
-  Index stride_;
   std::vector<ColumnCopy> columns_;
 };
 

@@ -6,6 +6,7 @@
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/margin_columns.hpp>
 #include <sparse_experts/solvers/rank_update.hpp>
+#include <sparse_experts/solvers/row_entries.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -18,20 +19,14 @@ namespace sparse_experts::detail {
 /// constant column (slot 0) and columns j(1), j(2), … (slots 1, 2, …) that join over time. Kept from one
 /// Newton step to the next: of the old columns only the rows whose weight d_i changed are added, and only
 /// pairs with a new column are summed over all weighted rows. Mostly empty rows add their pairs of entries
-/// one by one, full ones go by panels and matrix products. Cost: (rows changed) m^2 multiply-adds, or the
-/// pairs of entries in those rows; (m + 1)^2 memory, and where rows are mostly empty a copy of the columns by
-/// rows.
+/// one by one, full ones go by panels and matrix products; the panels hold floats until use_doubles() is
+/// called: a model need not be exact, what is found with it is checked in double. Cost: (rows changed) m^2
+/// multiply-adds, or the pairs of entries in those rows; (m + 1)^2 memory, and where rows are mostly empty a
+/// copy of the columns by rows.
 class ViolatorGram {
  public:
   ViolatorGram(const MarginColumns& x, int n_threads) : x_(x), n_threads_(n_threads) {
     detail::fill(weights_, x.rows(), 0.0);
-  }
-
-  /// Whether columns with that share of entries are summed pair by pair.
-  static bool sums_pairs(double share) {
-    // A multiply-add among scattered entries costs about as much as this many in a matrix product.
-    constexpr double scatter_cost = 30;
-    return scatter_cost * share * share < 1;
   }
 
   /// Number of columns; slot s > 0 is columns()[s - 1].
@@ -42,34 +37,43 @@ class ViolatorGram {
     columns_.clear();
     summed_ = 0;
   }
+  /// Products in double from now on.
+  void use_doubles() {
+    if (!exact_) summed_ = 0;
+    exact_ = true;
+  }
   /// Takes effect with the next update.
   void append(Index column) { columns_.push_back(column); }
 
-  /// Bring H to the weights d >= 0.
-  void update(const Vector<double>& d) {
+  /// Bring H to the weights d, 0 <= d <= unit. Sums are kept in that unit: weights that all change with it,
+  /// as along a path of C, count as standing still.
+  void update(const Vector<double>& d, double unit) {
+    unit_ = unit > 0 ? unit : 1;
     if (size() + 1 > summed_) extend();
+    target_.resize(d.size());
     Index set = 0, changed = 0;
     for (Index i = 0; i < d.size(); ++i) {
-      set += d[i] != 0;
-      changed += d[i] != weights_[i];
+      double weight = d[i] / unit_;
+      if (std::abs(weight - weights_[i]) <= 1e-14 * weight) weight = weights_[i];
+      target_[i] = weight;
+      set += weight != 0;
+      changed += weight != weights_[i];
     }
     if (changed > set) summed_ = 0;
     if (summed_ == 0) clear_columns(0, size() + 1);
     if (summed_ > 0) {
-      choose_rows(d, weights_);
+      choose_rows(target_, weights_);
       add(0, summed_);
     }
     if (summed_ < size() + 1) {
-      choose_rows(d, Vector<double>());
+      choose_rows(target_, Vector<double>());
       add(summed_, size() + 1);
     }
     summed_ = size() + 1;
-    weights_ = d;
+    weights_.swap(target_);
   }
 
-  /// Entries (0, b), …, (b, b) are valid.
-  const double* column(Index b) const { return gram_.data() + b * gram_.rows(); }
-  double operator()(Index a, Index b) const { return a <= b ? gram_(a, b) : gram_(b, a); }
+  double operator()(Index a, Index b) const { return unit_ * (a <= b ? gram_(a, b) : gram_(b, a)); }
 
  private:
   static constexpr Index panel_rows = 256;
@@ -167,39 +171,100 @@ class ViolatorGram {
   }
 
   void add_panels(Index begin, Index end) {
+    if (exact_)
+      add_panels(begin, end, exact_panels_);
+    else
+      add_panels(begin, end, panels_);
+  }
+
+  // Chosen rows, packed for update_upper, without and with their factors.
+  template <class Real>
+  struct Panels {
+    Vector<Real> left, right;
+  };
+
+  template <class Real>
+  void add_panels(Index begin, Index end, Panels<Real>& panels) {
     const auto count = static_cast<Index>(rows_.size());
-    cursor_.assign(static_cast<std::size_t>(end), 0);
-    place_.assign(static_cast<std::size_t>(x_.rows()), -1);
-    for (Index k = 0; k < count; ++k)
-      place_[static_cast<std::size_t>(rows_[static_cast<std::size_t>(k)])] = static_cast<std::int32_t>(k);
     const Index depth = std::min(panel_rows, count);
-    left_.setZero(packed_size(end, depth, tile_rows<double>));
-    right_.setZero(packed_size(end - begin, depth, tile_cols));
+    const bool from_rows = !exact_ && !x_.by_rows().empty();
+    if (from_rows)
+      place_columns(begin, end, depth);
+    else
+      place_rows(end);
+    panels.left.setZero(packed_size(end, depth, tile_rows<Real>));
+    panels.right.setZero(packed_size(end - begin, depth, tile_cols));
     for (Index top = 0; top < count; top += panel_rows) {
       const Index height = std::min(panel_rows, count - top);
       // Zeros in one sweep: by columns they would be scattered.
       if (top > 0 && !dense_) {
-        left_.setZero();
-        right_.setZero();
+        panels.left.setZero();
+        panels.right.setZero();
       }
-      parallel_blocks(end, 16, n_threads_, [&](const Block& block) {
-        for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin);
-      });
+      if (from_rows)
+        parallel_blocks(height, 32, n_threads_, [&](const Block& block) {
+          for (Index k = block.begin; k < block.end; ++k) fill_row(k, top, begin, panels);
+        });
+      else
+        parallel_blocks(end, tile_rows<Real>, n_threads_, [&](const Block& block) {
+          for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin, panels);
+        });
       parallel_blocks(end - begin, 8 * tile_cols, n_threads_, [&](const Block& block) {
-        update_upper<tile_cols>(left_.data(), right_.data(), depth, gram_.data(), gram_.rows(), begin,
-                                block.begin, block.end);
+        update_upper<tile_cols>(panels.left.data(), panels.right.data(), depth, gram_.data(), gram_.rows(),
+                                begin, block.begin, block.end);
       });
     }
   }
 
+  // Where each row is among the chosen ones; columns are read from their start.
+  void place_rows(Index end) {
+    cursor_.assign(static_cast<std::size_t>(end), 0);
+    place_.assign(static_cast<std::size_t>(x_.rows()), -1);
+    for (std::size_t k = 0; k < rows_.size(); ++k)
+      place_[static_cast<std::size_t>(rows_[k])] = static_cast<std::int32_t>(k);
+  }
+
+  // Where the first entry of each column lies in the panels, -1: nowhere.
+  void place_columns(Index begin, Index end, Index depth) {
+    left_place_.assign(static_cast<std::size_t>(x_.cols()), -1);
+    right_place_.assign(static_cast<std::size_t>(x_.cols()), -1);
+    for (Index s = 1; s < end; ++s) {
+      const auto j = static_cast<std::size_t>(columns_[static_cast<std::size_t>(s - 1)]);
+      left_place_[j] = static_cast<std::int32_t>(packed_at(0, s, depth, tile_rows<float>));
+      if (s >= begin) right_place_[j] = static_cast<std::int32_t>(packed_at(0, s - begin, depth, tile_cols));
+    }
+  }
+
+  // Row k of the panel, whose first is chosen row `top`, from X by rows.
+  template <class Real>
+  void fill_row(Index k, Index top, Index begin, Panels<Real>& panels) {
+    const auto at = static_cast<std::size_t>(top + k), row = static_cast<std::size_t>(rows_[at]);
+    const double factor = factors_[at], constant = 1 / std::sqrt(static_cast<double>(x_.rows()));
+    Real* left = panels.left.data() + k * tile_rows<Real>;
+    Real* right = panels.right.data() + k * tile_cols;
+    left[0] = static_cast<Real>(constant);
+    if (begin == 0) right[0] = static_cast<Real>(constant * factor);
+    const RowEntries& entries = x_.by_rows();
+    for (std::size_t e = entries.begin[row]; e < entries.begin[row + 1]; ++e) {
+      const auto j = static_cast<std::size_t>(entries.columns[e]);
+      if (left_place_[j] < 0) continue;
+      left[left_place_[j]] = static_cast<Real>(entries.values[e]);
+      if (right_place_[j] >= 0)
+        right[right_place_[j]] = static_cast<Real>(static_cast<double>(entries.values[e]) * factor);
+    }
+  }
+
   // Column s of the panel of chosen rows [top, top + height), zeros below up to depth.
-  void fill(Index s, Index top, Index height, Index depth, Index begin) {
+  template <class Real>
+  void fill(Index s, Index top, Index height, Index depth, Index begin, Panels<Real>& panels) {
     const std::int32_t* rows = rows_.data() + top;
-    double* left = left_.data() + packed_at(0, s, depth, tile_rows<double>);
-    double* right = s < begin ? nullptr : right_.data() + packed_at(0, s - begin, depth, tile_cols);
+    Real* left = panels.left.data() + packed_at(0, s, depth, tile_rows<Real>);
+    Real* right = s < begin ? nullptr : panels.right.data() + packed_at(0, s - begin, depth, tile_cols);
     const auto put = [&](Index k, double value) {
-      left[k * tile_rows<double>] = value;
-      if (right) right[k * tile_cols] = k < height ? value * factors_[static_cast<std::size_t>(top + k)] : 0;
+      left[k * tile_rows<Real>] = static_cast<Real>(value);
+      if (right)
+        right[k * tile_cols] =
+            k < height ? static_cast<Real>(value * factors_[static_cast<std::size_t>(top + k)]) : Real(0);
     };
     if (s == 0) {
       const double constant = 1 / std::sqrt(static_cast<double>(x_.rows()));
@@ -228,9 +293,13 @@ class ViolatorGram {
   std::vector<Index> columns_;
   Index summed_ = 0;  // leading columns of H that belong to weights_
   Matrix<double> gram_;
-  Vector<double> left_, right_;  // packed panels
-  Vector<double> weights_;
-  std::vector<std::int32_t> rows_, place_;  // chosen rows, and where each row is among them
+  bool exact_ = false;
+  Panels<float> panels_;
+  Panels<double> exact_panels_;
+  double unit_ = 1;
+  Vector<double> weights_, target_;                     // in units
+  std::vector<std::int32_t> rows_, place_;              // chosen rows, and where each row is among them
+  std::vector<std::int32_t> left_place_, right_place_;  // of the columns
   std::vector<double> factors_;
   bool by_rows_ = false, dense_ = false;  // pair by pair; some columns hold all rows
   std::vector<std::size_t> begin_;
