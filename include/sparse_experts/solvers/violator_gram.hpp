@@ -90,7 +90,7 @@ class ViolatorGram {
       const Index capacity = std::max(m, std::min(x_.cols() + 1, summed_ + summed_ / 2));
       Matrix<double> grown(capacity, capacity);
       for (Index s = 0; s < summed_; ++s)
-        std::copy(column(s), column(s) + summed_, grown.data() + s * capacity);
+        std::copy_n(gram_.data() + s * gram_.rows(), summed_, grown.data() + s * capacity);
       gram_.swap(grown);
     }
     clear_columns(summed_, m);
