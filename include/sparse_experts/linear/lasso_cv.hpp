@@ -77,7 +77,6 @@ class ElasticNetCV : public LinearModel<Scalar> {
     const Vector<double> factors = detail::checked_factors(options_.penalty_factors, x.derived().cols());
     const std::vector<Index> folds = checked_folds(target.size());
     detail::with_columns(x, [&]<Design D>(const D& design) {
-      detail::check_finite_columns(design, options_.n_threads);
       fit_design(design, target.template cast<double>(), sample_weight.template cast<double>(), path, factors,
                  folds);
     });
@@ -157,6 +156,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
                        "a positive sum in every fold");
     const RegressionProblem<D> problem(design, y, sample_weight,
                                        {options_.fit_intercept, options_.standardize, options_.n_threads});
+    if (!problem.finite()) detail::check_finite_columns(design, options_.n_threads);
     const std::vector<double> alphas =
         path.alphas.empty()
             ? detail::geometric_alphas(detail::alpha_max(problem, path.l1_ratio, path.positive, factors),
