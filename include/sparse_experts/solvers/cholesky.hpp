@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -18,6 +19,8 @@ class UpdatableCholesky {
  public:
   Index size() const { return size_; }
   void clear() { size_ = 0; }
+  /// Threads for blocks of columns that join; 0 = all.
+  void set_threads(int n_threads) { n_threads_ = n_threads; }
 
   /// Appends b columns, in blocks: `cross` = G(existing, new) is size x b, `inner` = G(new, new) is b x b.
   /// Returns which were taken; a column whose pivot falls below `tolerance` times its diagonal is not.
@@ -27,13 +30,19 @@ class UpdatableCholesky {
     const Index old = size_, count = inner.cols();
     reserve(old + count);
     Matrix<double> top = cross;
-    if (old > 0)
-      r_.topLeftCorner(old, old).template triangularView<Eigen::Upper>().transpose().solveInPlace(top);
     Matrix<double> schur = inner;
     if (old > 0) {
+      constexpr Index block_size = 32;
+      const int n_threads = old * old * count < 2000000 ? 1 : n_threads_;
+      detail::parallel_blocks(count, block_size, n_threads, [&](const detail::Block& block) {
+        auto columns = top.middleCols(block.begin, block.size());
+        r_.topLeftCorner(old, old).template triangularView<Eigen::Upper>().transpose().solveInPlace(columns);
+      });
       Matrix<double> square(count, count);
-      detail::inner_products(top.data(), old, count, top.data(), old, count, old, square.data(), count,
-                             false);
+      detail::parallel_blocks(count, block_size, n_threads, [&](const detail::Block& block) {
+        detail::inner_products(top.data(), old, count, top.col(block.begin).data(), old, block.size(), old,
+                               square.col(block.begin).data(), count, false);
+      });
       schur -= square;
     }
     std::vector<bool> taken(static_cast<std::size_t>(count), false);
@@ -157,6 +166,7 @@ class UpdatableCholesky {
 
   Matrix<double> r_;
   Index size_ = 0;
+  int n_threads_ = 1;
   std::vector<Rotation> rotations_;
 };
 

@@ -39,14 +39,20 @@ class PathSolver {
     undecided_ = free_ && single_ && kind_ == LassoSolver::gram && problem.cols() > always_gram;
   }
 
-  /// On a Gram of all columns that is known already.
-  PathSolver(const RegressionProblem<D>& problem, GramData gram)
+  /// On a Gram of all columns that is known already; `rounded`: by panel_gram<float>, to be refined.
+  PathSolver(const RegressionProblem<D>& problem, GramData gram, bool rounded = false)
       : problem_(&problem),
-        kind_(LassoSolver::gram),
+        kind_(rounded ? LassoSolver::refined_gram : LassoSolver::gram),
         single_(false),
         free_(false),
         first_(false),
         prepared_(true) {
+    if constexpr (detail::dense_columns<D>) {
+      if (rounded) {
+        refined_.emplace(problem, std::move(gram));
+        return;
+      }
+    }
     gram_.emplace(std::move(gram), problem.squared_norm());
   }
 
@@ -209,7 +215,7 @@ class PathSolver {
   std::optional<Homotopy<D>> homotopy_;
   std::optional<Evaluation<D>> evaluation_;
   Index spent_ = 0;  // passes before the solver was chosen
-  bool first_ = true, undecided_ = false, try_sweeps_ = false, prepared_ = false;
+  bool first_ = true, prepared_ = false, undecided_ = false, try_sweeps_ = false;
 };
 
 }  // namespace sparse_experts

@@ -112,9 +112,10 @@ void update_tile(const Real* a, const Real* b, Index depth, Index rows, double* 
 
 /// C(i, begin + j) += sum_k a(k, i) b(k, j) for i <= begin + j, j in [from, to); `from` is a multiple of
 /// tile_cols. a is packed with width tile_rows, b with BWidth, and both hold zeros beyond their last column.
+/// Sums run over `depth` rows of panels that were packed with `packed` rows.
 template <Index BWidth, class Real>
-void update_upper(const Real* a, const Real* b, Index depth, double* c, Index ldc, Index begin, Index from,
-                  Index to) {
+void update_upper(const Real* a, const Real* b, Index depth, Index packed, double* c, Index ldc, Index begin,
+                  Index from, Index to) {
   constexpr Index rows = tile_rows<Real>, size = rows * tile_cols;
   constexpr Index block =
       std::max<Index>(1, 128 / rows) * rows;  // columns of a that stay in the second cache
@@ -122,12 +123,12 @@ void update_upper(const Real* a, const Real* b, Index depth, double* c, Index ld
   for (Index top = 0; top < begin + to; top += block)
     for (Index j = from; j < to; j += tile_cols) {
       const Index width = std::min(tile_cols, to - j), end = std::min(top + block, begin + j + width);
-      const Real* right = b + packed_at(0, j, depth, BWidth);
+      const Real* right = b + packed_at(0, j, packed, BWidth);
       for (Index i = top; i < end; i += rows) {
         std::fill(total, total + size, 0.0);
         const Index chain = std::is_same_v<Real, float> ? float_chain : depth;
         for (Index k = 0; k < depth; k += chain)
-          update_tile<BWidth>(a + i * depth + k * rows, right + k * BWidth, std::min(chain, depth - k),
+          update_tile<BWidth>(a + i * packed + k * rows, right + k * BWidth, std::min(chain, depth - k),
                               end - i, total);
         for (Index v = 0; v < width; ++v) {
           double* out = c + (begin + j + v) * ldc + i;

@@ -51,6 +51,12 @@ class RefinedGram {
       program_.gram.col(j) = length_[j] * length_.cwiseProduct(program_.gram.col(j));
   }
 
+  /// On F, known already, and the exact X̃'Ωỹ.
+  RefinedGram(const RegressionProblem<D>& problem, GramData data)
+      : problem_(&problem), target_(std::move(data.target)), length_(problem.squared_norm().cwiseSqrt()) {
+    program_.gram = std::move(data.gram);
+  }
+
   /// Single precision pays where the Gram is most of the work; columns without penalty need exact gradients.
   static bool suits(const RegressionProblem<D>& problem) {
     const double n = static_cast<double>(problem.rows()), p = static_cast<double>(problem.cols());

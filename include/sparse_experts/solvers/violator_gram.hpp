@@ -178,7 +178,7 @@ class ViolatorGram {
         for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin);
       });
       parallel_blocks(end - begin, 8 * tile_cols, n_threads_, [&](const Block& block) {
-        update_upper<tile_cols>(left_.data(), right_.data(), depth, gram_.data(), gram_.rows(), begin,
+        update_upper<tile_cols>(left_.data(), right_.data(), depth, depth, gram_.data(), gram_.rows(), begin,
                                 block.begin, block.end);
       });
     }
