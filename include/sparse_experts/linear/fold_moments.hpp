@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -51,11 +50,11 @@ struct Moments {
 
 /// Moments of every fold in one pass over dense columns: windows of rows, packed in the order of the folds,
 /// each fold's rows one symmetric product; the columns 1 and ỹ beside those of X give the other moments. All
-/// folds together cost as much as one Gram. Real is what the products multiply (see float_sum_error). The
-/// fold of row i is folds[i].
+/// folds together cost as much as one Gram. Real is what the products multiply (see float_sum_error);
+/// `correlations` are summed in doubles. The fold of row i is folds[i].
 template <class Real, Design D>
 std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std::vector<Index>& folds,
-                                  Index n_folds) {
+                                  Index n_folds, Correlations& correlations) {
   const Index n = problem.rows(), p = problem.cols(), all = p + 2;
   constexpr Index width = tile_rows<Real>;
   const Index window = std::clamp<Index>(256 * n_folds, 1024, 16384);
@@ -70,33 +69,34 @@ std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std
   std::vector<Matrix<double>> products(static_cast<std::size_t>(n_folds));
   for (Matrix<double>& product : products) product = Matrix<double>::Zero(all, all);
   Vector<Real> panel;
-  std::vector<Index> order;
+  std::vector<Index> place, start;
   for (Index top = 0; top < n; top += window) {
     const Index rows = std::min(window, n - top);
-    order.resize(static_cast<std::size_t>(rows));
-    std::iota(order.begin(), order.end(), top);
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return folds[static_cast<std::size_t>(a)] < folds[static_cast<std::size_t>(b)];
-    });
-    const Index* row = order.data();
+    const Index* fold = folds.data() + top;
+    // Rows of fold f go to [start[f], start[f + 1]) of the panel.
+    start.assign(products.size() + 1, 0);
+    for (Index i = 0; i < rows; ++i) ++start[static_cast<std::size_t>(fold[i]) + 1];
+    for (std::size_t f = 0; f < products.size(); ++f) start[f + 1] += start[f];
+    std::vector<Index> next = start;
+    place.resize(static_cast<std::size_t>(rows));
+    for (Index i = 0; i < rows; ++i)
+      place[static_cast<std::size_t>(i)] = next[static_cast<std::size_t>(fold[i])]++;
+    const auto to = [row = place.data()](Index i) { return row[i]; };
     if (top == 0 || rows < window) panel.setZero(packed_size(all, rows, width));
-    pack_panel(
-        problem, factors, rows, n_threads, [row](Index i) { return row[i]; }, [](Index, Index, Index) {},
-        panel.data());
+    pack_panel(problem, factors, top, rows, n_threads, to, panel.data(), &correlations);
     for (Index i = 0; i < rows; ++i) {
       const double root =
-          std::sqrt(problem.weights().size() > 0 ? problem.weights()[row[i]] : 1 / static_cast<double>(n));
-      panel[packed_at(i, p, rows, width)] = static_cast<Real>(root);
-      panel[packed_at(i, p + 1, rows, width)] =
-          static_cast<Real>(root * problem.target()[row[i]] / unit[p + 1]);
+          std::sqrt(problem.weights().size() > 0 ? problem.weights()[top + i] : 1 / static_cast<double>(n));
+      panel[packed_at(to(i), p, rows, width)] = static_cast<Real>(root);
+      panel[packed_at(to(i), p + 1, rows, width)] =
+          static_cast<Real>(root * problem.target()[top + i] / unit[p + 1]);
     }
-    for (Index begin = 0, end = 0; begin < rows; begin = end) {
-      const Index fold = folds[static_cast<std::size_t>(row[begin])];
-      while (end < rows && folds[static_cast<std::size_t>(row[end])] == fold) ++end;
-      Matrix<double>& product = products[static_cast<std::size_t>(fold)];
-      const Real* first = panel.data() + begin * width;
+    for (std::size_t f = 0; f < products.size(); ++f) {
+      if (start[f] == start[f + 1]) continue;
+      const Real* first = panel.data() + start[f] * width;
       parallel_blocks(all, 6 * tile_cols, n_threads, [&](const Block& block) {
-        update_upper<width>(first, first, end - begin, rows, product.data(), all, 0, block.begin, block.end);
+        update_upper<width>(first, first, start[f + 1] - start[f], rows, products[f].data(), all, 0,
+                            block.begin, block.end);
       });
     }
   }

@@ -218,7 +218,9 @@ class ElasticNetCV : public LinearModel<Scalar> {
   GramData moment_paths(const RegressionProblem<D>& problem, const PathOptions& path,
                         const Vector<double>& factors, const std::vector<double>& alphas,
                         const std::vector<Index>& folds, Matrix<double>& mse) const {
-    const std::vector<detail::Moments> moments = detail::fold_moments<Real>(problem, folds, options_.n_folds);
+    detail::Correlations correlations(problem);
+    const std::vector<detail::Moments> moments =
+        detail::fold_moments<Real>(problem, folds, options_.n_folds, correlations);
     detail::Moments total(problem.cols());
     for (const detail::Moments& m : moments) total.add(m, 1);
     detail::parallel_blocks(options_.n_folds, 1, path.n_threads, [&](const detail::Block& block) {
@@ -239,7 +241,8 @@ class ElasticNetCV : public LinearModel<Scalar> {
     // The moments are about the means of all samples already.
     GramData whole;
     whole.gram = problem.scale().asDiagonal() * total.xx * problem.scale().asDiagonal();
-    detail::load_target(problem, whole);
+    whole.target = correlations.finish(problem);
+    whole.y_squared = 2 * problem.null_objective();
     return whole;
   }
 

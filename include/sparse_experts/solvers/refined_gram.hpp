@@ -46,7 +46,9 @@ class RefinedGram {
     const Index p = problem.cols();
     Vector<double> unit(p);
     for (Index j = 0; j < p; ++j) unit[j] = length_[j] > 0 ? 1 / length_[j] : 0;
-    detail::panel_gram<float>(problem, unit, program_.gram, &target_);
+    detail::Correlations correlations(problem);
+    detail::panel_gram<float>(problem, unit, program_.gram, &correlations);
+    target_ = correlations.finish(problem);
     for (Index j = 0; j < p; ++j)
       program_.gram.col(j) = length_[j] * length_.cwiseProduct(program_.gram.col(j));
   }
