@@ -158,7 +158,7 @@ class UpdatableCholesky {
   template <class = void>
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
-    const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 16);
+    const Index capacity = std::max<Index>(r_.rows() + r_.rows() / 4, wanted + 16);
     Matrix<double> grown(capacity, capacity);
     grown.topLeftCorner(size_, size_) = r_.topLeftCorner(size_, size_);
     r_.swap(grown);

@@ -41,7 +41,7 @@ class WorkingGram {
     if (count == 0) return;
     columns_.insert(columns_.end(), added.begin(), added.end());
     if (size() > gram.rows()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
       Matrix<double> grown(capacity, capacity);
       detail::parallel_blocks(old, 64, threads(old * old), [&](const detail::Block& block) {
         for (Index j = block.begin; j < block.end; ++j) grown.col(j).head(old) = gram.col(j).head(old);
@@ -79,7 +79,7 @@ class WorkingGram {
   void append_dense(Index old, Matrix<double>& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
       Matrix<double> grown(n, capacity);
       detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
         grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
