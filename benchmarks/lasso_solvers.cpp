@@ -70,6 +70,7 @@ constexpr Variant variants[] = {
     {"working_set", se::LassoSolver::working_set, {}},
     {"fista", se::LassoSolver::fista, {}},
     {"lars", se::LassoSolver::lars, {}},
+    {"refined_gram", se::LassoSolver::refined_gram, {}},
     {"cyclic_plain", se::LassoSolver::cyclic, {false, false, false}},
     {"cyclic_screening", se::LassoSolver::cyclic, {true, false, false}},
     {"cyclic_anderson", se::LassoSolver::cyclic, {false, true, false}},

@@ -25,6 +25,7 @@ CASES = {
     "text/10": ("debian", 10, 1, 1e-6, False),
     "text/100": ("debian", 100, 1, 1e-6, False),
     "text path": ("debian", 100, 100, 1e-4, False),
+    "tall/10": ("tall", 10, 1, 1e-6, True),
     "tall/100": ("tall", 100, 1, 1e-6, True),
     "tall path": ("tall", 100, 100, 1e-6, True),
     "leukemia path": ("leukemia", 100, 100, 1e-6, False),

@@ -11,8 +11,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace se = sparse_experts;
 using se::Index;
@@ -25,6 +30,29 @@ std::vector<T> read(const std::string& file) {
   in.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
   return values;
 }
+
+/// The matrix on large pages where the system has them on request, as numpy keeps the peers' arrays.
+class Array {
+ public:
+  explicit Array(const std::string& file) {
+    std::ifstream in(file, std::ios::binary | std::ios::ate);
+    const auto size = static_cast<std::size_t>(in.tellg());
+    constexpr std::size_t page = std::size_t{1} << 21;
+    memory_.reset(static_cast<double*>(std::aligned_alloc(page, (size / page + 1) * page)));
+#if defined(__linux__)
+    madvise(memory_.get(), size, MADV_HUGEPAGE);
+#endif
+    in.seekg(0);
+    in.read(reinterpret_cast<char*>(memory_.get()), static_cast<std::streamsize>(size));
+  }
+  const double* data() const { return memory_.get(); }
+
+ private:
+  struct Free {
+    void operator()(double* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<double, Free> memory_;
+};
 
 /// High-water mark of this process in MB (getrusage would include the one that started it).
 double peak_memory() {
@@ -71,7 +99,7 @@ int main(int argc, char** argv) {
   const char* names[] = {"automatic", "cyclic", "gram", "working_set", "fista", "lars", "refined_gram"};
   options.solver = static_cast<se::LassoSolver>(std::find(names, names + 7, solver) - names);
   if (stored == 0) {
-    const std::vector<double> x = read<double>(directory + "/x");
+    const Array x(directory + "/x");
     run(Eigen::Map<const se::Matrix<double>>(x.data(), n, p), y, options, directory, std::atoi(argv[5]));
   } else {
     const std::vector<double> values = read<double>(directory + "/values");

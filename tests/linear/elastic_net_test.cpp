@@ -83,7 +83,7 @@ void check_gap_bounds_suboptimality(int n_problems, std::uint64_t seed) {
     drawn.options.dual_extrapolation = random.uniform() < 0.7;
     drawn.options.warm_start = random.uniform() < 0.2;
 
-    const int solver = static_cast<int>(random.below(6));
+    const int solver = static_cast<int>(random.below(7));
     drawn.options.solver = static_cast<se::LassoSolver>(solver);
     const bool first_order =
         drawn.options.solver == se::LassoSolver::cyclic || drawn.options.solver == se::LassoSolver::fista;

@@ -43,7 +43,8 @@ void expect_certified(const Path& path, const se::Matrix<double>& x, const se::V
 
 TEST(Path, EveryPointIsCertifiedByEverySolver) {
   for (const auto solver : {se::LassoSolver::automatic, se::LassoSolver::cyclic, se::LassoSolver::gram,
-                            se::LassoSolver::working_set, se::LassoSolver::fista, se::LassoSolver::lars}) {
+                            se::LassoSolver::working_set, se::LassoSolver::fista, se::LassoSolver::lars,
+                            se::LassoSolver::refined_gram}) {
     const bool slow = solver == se::LassoSolver::cyclic || solver == se::LassoSolver::fista;
     for (const auto& [n, p] : {std::pair<Index, Index>{30, 90}, {200, 12}}) {
       const auto made = make(n, p);

@@ -30,6 +30,24 @@ inline constexpr bool dense_columns = requires(const D& design) {
   design.column(Index(0));
 };
 
+/// Σ_i weight(i) (x_i - center)², in the order of dense_dot.
+template <class Scalar, class Weight>
+double dense_spread(const Scalar* x, double center, Index n, const Weight& weight) {
+  double sums[8] = {};
+  Index i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (Index k = 0; k < 8; ++k) {
+      const double d = static_cast<double>(x[i + k]) - center;
+      sums[k] += weight(i + k) * d * d;
+    }
+  double tail = 0;
+  for (; i < n; ++i) {
+    const double d = static_cast<double>(x[i]) - center;
+    tail += weight(i) * d * d;
+  }
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + tail;
+}
+
 /// Four running sums hide the latency of the additions.
 template <class Scalar, class StorageIndex>
 double sparse_dot(const Scalar* values, const StorageIndex* rows, Index count, const double* r) {

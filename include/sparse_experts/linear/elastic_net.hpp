@@ -55,7 +55,6 @@ class ElasticNet : public LinearModel<Scalar> {
     detail::check_sample_weights(sample_weight, targets.rows());
     detail::checked_factors(options_.penalty_factors, x.derived().cols());
     detail::with_columns(x, [&](const auto& design) {
-      detail::check_finite_columns(design, options_.n_threads);
       fit_design(design, targets.template cast<double>(), sample_weight.template cast<double>());
     });
     return this->convergence();
@@ -73,6 +72,7 @@ class ElasticNet : public LinearModel<Scalar> {
                                     detail::checked_factors(options_.penalty_factors, p));
     RegressionProblem<D> problem(design, targets.col(0), sample_weight,
                                  {options_.fit_intercept, options_.standardize, options_.n_threads});
+    if (!problem.finite()) detail::check_finite_columns(design, options_.n_threads);
     const bool warm =
         options_.warm_start && this->is_fitted() && this->n_features() == p && this->n_targets() == q;
     Matrix<Scalar> coefs(p, q);

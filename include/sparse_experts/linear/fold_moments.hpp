@@ -2,16 +2,16 @@
 #pragma once
 
 #include <sparse_experts/core/design.hpp>
-#include <sparse_experts/core/inner_products.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/gram.hpp>
+#include <sparse_experts/solvers/panel_gram.hpp>
+#include <sparse_experts/solvers/rank_update.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -48,67 +48,72 @@ struct Moments {
   }
 };
 
-/// Moments of every fold in one pass over dense columns: panels of rows, sorted by fold within the panel,
-/// each fold's rows one symmetric product. All folds together cost as much as one Gram. The fold of row i is
-/// folds[i].
-template <Design D>
+/// Moments of every fold in one pass over dense columns: windows of rows, packed in the order of the folds,
+/// each fold's rows one symmetric product; the columns 1 and ỹ beside those of X give the other moments. All
+/// folds together cost as much as one Gram. Real is what the products multiply (see float_sum_error);
+/// `correlations` are summed in doubles. The fold of row i is folds[i].
+template <class Real, Design D>
 std::vector<Moments> fold_moments(const RegressionProblem<D>& problem, const std::vector<Index>& folds,
-                                  Index n_folds) {
-  const Index n = problem.rows(), p = problem.cols();
-  constexpr Index panel_rows = 4096, block_size = 64;
-  std::vector<Moments> moments(static_cast<std::size_t>(n_folds), Moments(p));
-  // A stride that is no power of two: columns must not share the sets of the caches.
-  Matrix<double> panel(std::min(n, panel_rows) + 8, p);
-  Vector<double> target(panel.rows());
-  std::vector<Index> order(static_cast<std::size_t>(panel.rows()));
-  const auto omega = [&](Index i) {
-    return problem.weights().size() > 0 ? problem.weights()[i] : 1 / static_cast<double>(n);
-  };
-  for (Index top = 0; top < n; top += panel_rows) {
-    const Index rows = std::min(panel_rows, n - top);
-    order.resize(static_cast<std::size_t>(rows));
-    std::iota(order.begin(), order.end(), top);
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return folds[static_cast<std::size_t>(a)] < folds[static_cast<std::size_t>(b)];
-    });
-    Vector<double> roots(rows);
+                                  Index n_folds, Correlations& correlations) {
+  const Index n = problem.rows(), p = problem.cols(), all = p + 2;
+  constexpr Index width = tile_rows<Real>;
+  const Index window = std::clamp<Index>(256 * n_folds, 1024, 16384);
+  const int n_threads = threads_for(n * p, problem.n_threads());
+  // Columns of length 1, whatever the units: floats have a short range.
+  Vector<double> unit = Vector<double>::Ones(all), factors(p);
+  for (Index j = 0; j < p; ++j) {
+    if (problem.squared_norm()[j] > 0) unit[j] = std::sqrt(problem.squared_norm()[j]) / problem.scale()[j];
+    factors[j] = 1 / (problem.scale()[j] * unit[j]);
+  }
+  if (problem.null_objective() > 0) unit[p + 1] = std::sqrt(2 * problem.null_objective());
+  std::vector<Matrix<double>> products(static_cast<std::size_t>(n_folds));
+  for (Matrix<double>& product : products) product = Matrix<double>::Zero(all, all);
+  Vector<Real> panel;
+  std::vector<Index> place, start;
+  for (Index top = 0; top < n; top += window) {
+    const Index rows = std::min(window, n - top);
+    const Index* fold = folds.data() + top;
+    // Rows of fold f go to [start[f], start[f + 1]) of the panel.
+    start.assign(products.size() + 1, 0);
+    for (Index i = 0; i < rows; ++i) ++start[static_cast<std::size_t>(fold[i]) + 1];
+    for (std::size_t f = 0; f < products.size(); ++f) start[f + 1] += start[f];
+    std::vector<Index> next = start;
+    place.resize(static_cast<std::size_t>(rows));
+    for (Index i = 0; i < rows; ++i)
+      place[static_cast<std::size_t>(i)] = next[static_cast<std::size_t>(fold[i])]++;
+    const auto to = [row = place.data()](Index i) { return row[i]; };
+    if (top == 0 || rows < window) panel.setZero(packed_size(all, rows, width));
+    pack_panel(problem, factors, top, rows, n_threads, to, panel.data(), &correlations);
     for (Index i = 0; i < rows; ++i) {
-      const Index row = order[static_cast<std::size_t>(i)];
-      roots[i] = std::sqrt(omega(row));
-      target[i] = roots[i] * problem.target()[row];
+      const double root =
+          std::sqrt(problem.weights().size() > 0 ? problem.weights()[top + i] : 1 / static_cast<double>(n));
+      panel[packed_at(to(i), p, rows, width)] = static_cast<Real>(root);
+      panel[packed_at(to(i), p + 1, rows, width)] =
+          static_cast<Real>(root * problem.target()[top + i] / unit[p + 1]);
     }
-    parallel_blocks(p, block_size, problem.n_threads(), [&](const Block& block) {
-      for (Index j = block.begin; j < block.end; ++j) {
-        const auto* x = problem.design().column(j);
-        const double center = problem.mean()[j];
-        double* out = panel.col(j).data();
-        for (Index i = 0; i < rows; ++i)
-          out[i] = (static_cast<double>(x[order[static_cast<std::size_t>(i)]]) - center) * roots[i];
-      }
-    });
-    for (Index begin = 0, end = 0; begin < rows; begin = end) {
-      const Index fold = folds[static_cast<std::size_t>(order[static_cast<std::size_t>(begin)])];
-      for (end = begin;
-           end < rows && folds[static_cast<std::size_t>(order[static_cast<std::size_t>(end)])] == fold;)
-        ++end;
-      const Index count = end - begin;
-      Moments& m = moments[static_cast<std::size_t>(fold)];
-      m.weight += roots.segment(begin, count).squaredNorm();
-      m.y += roots.segment(begin, count).dot(target.segment(begin, count));
-      m.y_squared += target.segment(begin, count).squaredNorm();
-      parallel_blocks(p, block_size, problem.n_threads(), [&](const Block& block) {
-        for (Index j = block.begin; j < block.end; ++j) {
-          m.x[j] += panel.col(j).segment(begin, count).dot(roots.segment(begin, count));
-          m.xy[j] += panel.col(j).segment(begin, count).dot(target.segment(begin, count));
-        }
-        inner_products(panel.data() + begin, panel.rows(), block.end, panel.col(block.begin).data() + begin,
-                       panel.rows(), block.size(), count, m.xx.col(block.begin).data(), p, true);
+    for (std::size_t f = 0; f < products.size(); ++f) {
+      if (start[f] == start[f + 1]) continue;
+      const Real* first = panel.data() + start[f] * width;
+      parallel_blocks(all, 6 * tile_cols, n_threads, [&](const Block& block) {
+        update_upper<width>(first, first, start[f + 1] - start[f], rows, products[f].data(), all, 0,
+                            block.begin, block.end);
       });
     }
   }
-  for (Moments& m : moments)
-    for (Index j = 0; j < p; ++j)
-      for (Index i = 0; i < j; ++i) m.xx(j, i) = m.xx(i, j);
+  std::vector<Moments> moments(products.size(), Moments(0));
+  parallel_blocks(n_folds, 1, n_threads, [&](const Block& block) {
+    Matrix<double>& product = products[static_cast<std::size_t>(block.id)];
+    Moments& m = moments[static_cast<std::size_t>(block.id)];
+    for (Index j = 0; j < all; ++j)
+      for (Index i = 0; i <= j; ++i) product(j, i) = product(i, j) *= unit[i] * unit[j];
+    m.weight = product(p, p);
+    m.y = product(p, p + 1);
+    m.y_squared = product(p + 1, p + 1);
+    m.x = product.col(p).head(p);
+    m.xy = product.col(p + 1).head(p);
+    product.conservativeResize(p, p);
+    m.xx.swap(product);
+  });
   return moments;
 }
 
@@ -118,20 +123,22 @@ struct MomentProblem {
   Vector<double> mean, scale, norms;
   double y_mean = 0;
 
-  MomentProblem(const Moments& m, bool fit_intercept, bool standardize) {
+  /// `rounding` of the moments, relative.
+  MomentProblem(Moments m, bool fit_intercept, bool standardize, double rounding) {
     const Index p = m.x.size();
     const Vector<double> center = m.x / m.weight;
     const double y_center = m.y / m.weight;
     mean = fit_intercept ? center : Vector<double>(Vector<double>::Zero(p));
     y_mean = fit_intercept ? y_center : 0;
-    data.gram = m.xx / m.weight;
+    data.gram.swap(m.xx);
+    data.gram /= m.weight;
     // Moments are differences of sums: what rounding leaves of a constant column is no variance.
     const Vector<double> raw = data.gram.diagonal();
     scale = Vector<double>::Ones(p);
     norms.resize(p);
     for (Index j = 0; j < p; ++j) {
       const double variance = raw[j] - center[j] * center[j];
-      const bool constant = variance <= 1e-13 * raw[j];
+      const bool constant = variance <= rounding * raw[j];
       if (standardize && !constant) scale[j] = 1 / std::sqrt(variance);
       norms[j] = fit_intercept ? (constant ? 0 : variance) : raw[j];
       norms[j] *= scale[j] * scale[j];

@@ -18,6 +18,7 @@
 #include <sparse_experts/penalties/elastic_net.hpp>
 #include <sparse_experts/solvers/gram.hpp>
 #include <sparse_experts/solvers/path_solver.hpp>
+#include <sparse_experts/solvers/refined_gram.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 
@@ -77,7 +78,6 @@ class ElasticNetCV : public LinearModel<Scalar> {
     const Vector<double> factors = detail::checked_factors(options_.penalty_factors, x.derived().cols());
     const std::vector<Index> folds = checked_folds(target.size());
     detail::with_columns(x, [&]<Design D>(const D& design) {
-      detail::check_finite_columns(design, options_.n_threads);
       fit_design(design, target.template cast<double>(), sample_weight.template cast<double>(), path, factors,
                  folds);
     });
@@ -157,6 +157,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
                        "a positive sum in every fold");
     const RegressionProblem<D> problem(design, y, sample_weight,
                                        {options_.fit_intercept, options_.standardize, options_.n_threads});
+    if (!problem.finite()) detail::check_finite_columns(design, options_.n_threads);
     const std::vector<double> alphas =
         path.alphas.empty()
             ? detail::geometric_alphas(detail::alpha_max(problem, path.l1_ratio, path.positive, factors),
@@ -166,16 +167,20 @@ class ElasticNetCV : public LinearModel<Scalar> {
     Matrix<double> mse(count, options_.n_folds);
     const LassoSolver kind =
         path.solver == LassoSolver::automatic ? PathSolver<D>::choose(problem, count) : path.solver;
-    bool by_moments = false;
+    bool by_moments = false, rounded = false;
     GramData whole;  // of all samples, where the moments of the folds have been summed
     if constexpr (detail::dense_columns<D>) {
       if (kind == LassoSolver::gram) {
         by_moments = true;
-        whole = moment_paths(problem, path, factors, alphas, folds, mse);
+        rounded = path.solver == LassoSolver::automatic && RefinedGram<D>::suits(problem) &&
+                  RefinedGram<D>::suits(
+                      problem, ElasticNetPenalty(alphas.front(), path.l1_ratio, path.positive, factors));
+        whole = rounded ? moment_paths<float>(problem, path, factors, alphas, folds, mse)
+                        : moment_paths<double>(problem, path, factors, alphas, folds, mse);
       }
     }
     if (!by_moments) weighted_paths(design, y, weights, path, factors, alphas, folds, fold_weights, mse);
-    finish(problem, path, factors, alphas, mse, kind, std::move(whole));
+    finish(problem, path, factors, alphas, mse, kind, std::move(whole), rounded);
   }
 
   /// Every fold a path on the same design with weights of zero for the samples it leaves out.
@@ -207,19 +212,23 @@ class ElasticNetCV : public LinearModel<Scalar> {
     });
   }
 
-  /// Every fold a path on moments: those of all samples minus the fold's. Returns the Gram of all samples.
-  template <Design D>
+  /// Every fold a path on moments: those of all samples minus the fold's, multiplied in Real. Returns the
+  /// Gram of all samples.
+  template <class Real, Design D>
   GramData moment_paths(const RegressionProblem<D>& problem, const PathOptions& path,
                         const Vector<double>& factors, const std::vector<double>& alphas,
                         const std::vector<Index>& folds, Matrix<double>& mse) const {
-    const std::vector<detail::Moments> moments = detail::fold_moments(problem, folds, options_.n_folds);
+    detail::Correlations correlations(problem);
+    const std::vector<detail::Moments> moments =
+        detail::fold_moments<Real>(problem, folds, options_.n_folds, correlations);
     detail::Moments total(problem.cols());
     for (const detail::Moments& m : moments) total.add(m, 1);
     detail::parallel_blocks(options_.n_folds, 1, path.n_threads, [&](const detail::Block& block) {
       const detail::Moments& left_out = moments[static_cast<std::size_t>(block.id)];
       detail::Moments training = total;
       training.add(left_out, -1);
-      detail::MomentProblem fold(training, path.fit_intercept, path.standardize);
+      detail::MomentProblem fold(std::move(training), path.fit_intercept, path.standardize,
+                                 std::is_same_v<Real, float> ? detail::float_sum_error : 1e-13);
       GramSolver solver(std::move(fold.data), fold.norms);
       Vector<double> w = Vector<double>::Zero(problem.cols());
       for (std::size_t k = 0; k < alphas.size(); ++k) {
@@ -232,15 +241,16 @@ class ElasticNetCV : public LinearModel<Scalar> {
     // The moments are about the means of all samples already.
     GramData whole;
     whole.gram = problem.scale().asDiagonal() * total.xx * problem.scale().asDiagonal();
-    detail::load_target(problem, whole);
+    whole.target = correlations.finish(problem);
+    whole.y_squared = 2 * problem.null_objective();
     return whole;
   }
 
   /// Chooses alpha and fits all samples along the path down to it.
   template <Design D>
   void finish(const RegressionProblem<D>& problem, PathOptions path, const Vector<double>& factors,
-              const std::vector<double>& alphas, const Matrix<double>& mse, LassoSolver kind,
-              GramData whole) {
+              const std::vector<double>& alphas, const Matrix<double>& mse, LassoSolver kind, GramData whole,
+              bool rounded) {
     const auto n_folds = static_cast<double>(options_.n_folds);
     const Vector<double> mean = mse.rowwise().mean();
     const Vector<double> error =
@@ -253,7 +263,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
 
     const std::vector<double> down(alphas.begin(), alphas.begin() + best + 1);
     PathSolver<D> solver = whole.gram.size() > 0
-                               ? PathSolver<D>(problem, std::move(whole))
+                               ? PathSolver<D>(problem, std::move(whole), rounded)
                                : PathSolver<D>(problem, kind, static_cast<Index>(down.size()));
     path.on_progress = options_.on_progress;
     RegressionFit fit;

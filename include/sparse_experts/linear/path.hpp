@@ -164,10 +164,10 @@ RegressionPath<typename X::Scalar> elastic_net_path(
   detail::check_sample_weights(sample_weight, target.size());
   const Vector<double> factors = detail::checked_factors(options.penalty_factors, x.derived().cols());
   return detail::with_columns(x, [&]<Design D>(const D& design) {
-    detail::check_finite_columns(design, options.n_threads);
     const RegressionProblem<D> problem(design, target.template cast<double>(),
                                        sample_weight.template cast<double>(),
                                        {options.fit_intercept, options.standardize, options.n_threads});
+    if (!problem.finite()) detail::check_finite_columns(design, options.n_threads);
     return detail::path_of<Scalar>(problem, options, factors);
   });
 }
@@ -193,8 +193,8 @@ double alpha_max(const Eigen::EigenBase<X>& x, const Eigen::MatrixBase<Y>& y, do
   detail::check_positive("l1_ratio", l1_ratio);
   const Vector<Scalar> target = detail::checked_target(x.derived(), y.derived());
   return detail::with_columns(x, [&]<Design D>(const D& design) {
-    detail::check_finite_columns(design, 0);
     const RegressionProblem<D> problem(design, target.template cast<double>(), {}, {fit_intercept, false, 0});
+    if (!problem.finite()) detail::check_finite_columns(design, 0);
     return detail::alpha_max(problem, l1_ratio, false, {});
   });
 }

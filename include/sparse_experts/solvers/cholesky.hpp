@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 
 #include <algorithm>
@@ -18,6 +19,8 @@ class UpdatableCholesky {
  public:
   Index size() const { return size_; }
   void clear() { size_ = 0; }
+  /// Threads for blocks of columns that join; 0 = all.
+  void set_threads(int n_threads) { n_threads_ = n_threads; }
 
   /// Appends b columns, in blocks: `cross` = G(existing, new) is size x b, `inner` = G(new, new) is b x b.
   /// Returns which were taken; a column whose pivot falls below `tolerance` times its diagonal is not.
@@ -128,9 +131,14 @@ class UpdatableCholesky {
     std::vector<double> top(cross, cross + old * count), schur(inner, inner + count * count),
         square(schur.size(), 0.0);
     if (old > 0) {
-      solve_transposed(top.data(), old, count);
-      detail::inner_products(top.data(), old, count, top.data(), old, count, old, square.data(), count,
-                             false);
+      const int n_threads = old * old * count < 2000000 ? 1 : n_threads_;
+      detail::parallel_blocks(count, 32, n_threads, [&](const detail::Block& some) {
+        solve_transposed(top.data() + some.begin * old, old, some.size());
+      });
+      detail::parallel_blocks(count, 32, n_threads, [&](const detail::Block& some) {
+        detail::inner_products(top.data(), old, count, top.data() + some.begin * old, old, some.size(), old,
+                               square.data() + some.begin * count, count, false);
+      });
       for (std::size_t i = 0; i < schur.size(); ++i) schur[i] -= square[i];
     }
     std::vector<bool> taken(static_cast<std::size_t>(count), false);
@@ -203,7 +211,7 @@ class UpdatableCholesky {
   template <class = void>
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
-    const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 16);
+    const Index capacity = std::max<Index>(r_.rows() + r_.rows() / 4, wanted + 16);
     Matrix<double> grown(capacity, capacity);
     for (Index j = 0; j < size_; ++j)
       std::copy(r_.data() + j * r_.rows(), r_.data() + j * r_.rows() + size_, grown.data() + j * capacity);
@@ -212,6 +220,7 @@ class UpdatableCholesky {
 
   Matrix<double> r_;
   Index size_ = 0;
+  int n_threads_ = 1;
   std::vector<Rotation> rotations_;
 };
 

@@ -18,7 +18,7 @@ namespace sparse_experts::detail {
 template <Design D>
 Matrix<double> exact_products(const RegressionProblem<D>& problem, const Matrix<double>& v) {
   const Index n = problem.rows(), p = problem.cols(), m = v.cols();
-  constexpr Index row_block = 1024, column_block = 16;
+  constexpr Index row_block = 512, column_block = 64;
   const int n_threads = threads_for(n * p, problem.n_threads());
   Matrix<double> r(n, m);
   parallel_blocks(n, row_block, n_threads, [&](const Block& block) {
@@ -36,10 +36,15 @@ Matrix<double> exact_products(const RegressionProblem<D>& problem, const Matrix<
   Vector<double> totals(m);
   parallel_blocks(m, 1, n_threads, [&](const Block& block) {
     for (Index k = block.begin; k < block.end; ++k) {
-      Vector<double> column = r.col(k);
-      problem.recenter(column);
-      r.col(k) = problem.weighted(column);
-      totals[k] = r.col(k).sum();
+      auto column = r.col(k);
+      if (problem.weights().size() > 0) {
+        if (problem.centered()) column.array() -= problem.weights().dot(column);
+        column.array() *= problem.weights().array();
+      } else {
+        if (problem.centered()) column.array() -= column.mean();
+        column *= 1 / static_cast<double>(n);
+      }
+      totals[k] = column.sum();
     }
   });
   Matrix<double> q(p, m);

@@ -141,7 +141,9 @@ class GramSolver {
           detail::report_progress(stop.on_progress, {"lasso", iteration, c.value, stop.tol, c.objective});
       if (c.status == Status::max_iter && !go_on) c.status = Status::stopped;
       if (c.status != Status::max_iter || iteration >= stop.max_iter) break;
-      gram_descent(program_, newton_, 1e-15 * std::sqrt(y_squared_ * std::max(1e-300, norms_.maxCoeff())),
+      // Exact at the second attempt only: paths need no more than their tolerance.
+      const double accuracy = iteration == 0 ? std::max(1e-15, 1e-3 * stop.tol) : 1e-15;
+      gram_descent(program_, newton_, accuracy * std::sqrt(y_squared_ * std::max(1e-300, norms_.maxCoeff())),
                    10000);
     }
     solution.w = program_.w;

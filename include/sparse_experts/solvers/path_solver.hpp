@@ -39,14 +39,20 @@ class PathSolver {
     undecided_ = free_ && single_ && kind_ == LassoSolver::gram && problem.cols() > always_gram;
   }
 
-  /// On a Gram of all columns that is known already.
-  PathSolver(const RegressionProblem<D>& problem, GramData gram)
+  /// On a Gram of all columns that is known already; `rounded`: by panel_gram<float>, to be refined.
+  PathSolver(const RegressionProblem<D>& problem, GramData gram, bool rounded = false)
       : problem_(&problem),
-        kind_(LassoSolver::gram),
+        kind_(rounded ? LassoSolver::refined_gram : LassoSolver::gram),
         single_(false),
         free_(false),
         first_(false),
         prepared_(true) {
+    if constexpr (detail::dense_columns<D>) {
+      if (rounded) {
+        refined_.emplace(problem, std::move(gram));
+        return;
+      }
+    }
     gram_.emplace(std::move(gram), problem.squared_norm());
   }
 
@@ -64,7 +70,7 @@ class PathSolver {
   void target_changed() {
     evaluation_.reset();
     if constexpr (detail::dense_columns<D>)
-      if (refined_) refined_->set_target(target_correlations());
+      if (refined_) refined_->target_changed();
     if (gram_) {
       GramData data;
       detail::load_target(*problem_, data);
@@ -123,19 +129,13 @@ class PathSolver {
       return false;
   }
 
-  Vector<double> target_correlations() const {
-    Vector<double> c;
-    problem_->correlations(problem_->weighted(problem_->target()), c);
-    return c;
-  }
-
   /// Makes what all solves share, once.
   void prepare(const ElasticNetPenalty& penalty) {
     if (prepared_) return;
     prepared_ = true;
     if constexpr (detail::dense_columns<D>) {
       if (kind_ == LassoSolver::refined_gram && RefinedGram<D>::suits(*problem_, penalty)) {
-        refined_.emplace(*problem_, target_.size() > 0 ? std::move(target_) : target_correlations());
+        refined_.emplace(*problem_);
         return;
       }
     }
@@ -147,6 +147,27 @@ class PathSolver {
       homotopy_.emplace(*problem_);
   }
 
+  /// Columns that violate their optimality condition at w, counted on every sixteenth strip of rows; noise
+  /// adds some.
+  Index rough_violators(const ElasticNetPenalty& penalty, const Vector<double>& w) const {
+    Index needed = 0;
+    if constexpr (detail::dense_columns<D>) {
+      constexpr Index strip = 64, period = 16;
+      const Vector<double> v = problem_->weighted(problem_->residual(w));
+      for (Index j = 0; j < problem_->cols(); ++j) {
+        double sum = 0, total = 0;
+        for (Index top = 0; top < problem_->rows(); top += period * strip) {
+          const Index count = std::min(strip, problem_->rows() - top);
+          sum += detail::dense_dot(problem_->design().column(j) + top, v.data() + top, count);
+          total += v.segment(top, count).sum();
+        }
+        const double c = period * problem_->scale()[j] * (sum - problem_->mean()[j] * total);
+        if (w[j] != 0 || (problem_->squared_norm()[j] > 0 && penalty.violation(j, 0, c) > 0)) ++needed;
+      }
+    }
+    return needed;
+  }
+
   /// The Gram of all columns is too much where few of them violate their optimality condition at the start:
   /// one pass over X tells, which the working set then need not make.
   void decide(const ElasticNetPenalty& penalty, Vector<double>& w) {
@@ -154,6 +175,10 @@ class PathSolver {
     for (Index j = 0; j < problem_->cols(); ++j)
       if (problem_->squared_norm()[j] == 0 || penalty.excluded(j) || (penalty.positive() && w[j] < 0))
         w[j] = 0;
+    if (refines(penalty) && 3 * rough_violators(penalty, w) >= problem_->cols()) {
+      kind_ = LassoSolver::refined_gram;
+      return;
+    }
     evaluation_.emplace(*problem_, penalty);
     evaluation_->measure(w);
     Index needed = 0;
@@ -163,13 +188,12 @@ class PathSolver {
       kind_ = LassoSolver::working_set;
       return;
     }
-    if (refines(penalty)) {
-      kind_ = LassoSolver::refined_gram;
-      if (w.isZero(0)) target_ = evaluation_->correlations();
-    }
-    try_sweeps_ = 6 * needed < 5 * problem_->cols();
     evaluation_.reset();
     spent_ = 1;
+    if (refines(penalty))
+      kind_ = LassoSolver::refined_gram;
+    else
+      try_sweeps_ = 6 * needed < 5 * problem_->cols();
   }
 
   /// Entries that sweeps may touch where they might spare the Gram: a well conditioned problem takes a few.
@@ -191,8 +215,7 @@ class PathSolver {
   std::optional<Homotopy<D>> homotopy_;
   std::optional<Evaluation<D>> evaluation_;
   Index spent_ = 0;  // passes before the solver was chosen
-  bool first_ = true, undecided_ = false, try_sweeps_ = false, prepared_ = false;
-  Vector<double> target_;  // correlations of the target, where decide() has found them
+  bool first_ = true, prepared_ = false, undecided_ = false, try_sweeps_ = false;
 };
 
 }  // namespace sparse_experts

@@ -41,15 +41,22 @@ class RefinedGram {
   static_assert(detail::dense_columns<D>);
 
  public:
-  /// `target`: X̃'Ωỹ.
-  RefinedGram(const RegressionProblem<D>& problem, Vector<double> target)
-      : problem_(&problem), target_(std::move(target)), length_(problem.squared_norm().cwiseSqrt()) {
+  explicit RefinedGram(const RegressionProblem<D>& problem)
+      : problem_(&problem), length_(problem.squared_norm().cwiseSqrt()) {
     const Index p = problem.cols();
     Vector<double> unit(p);
     for (Index j = 0; j < p; ++j) unit[j] = length_[j] > 0 ? 1 / length_[j] : 0;
-    detail::panel_gram<float>(problem, unit, program_.gram);
+    detail::Correlations correlations(problem);
+    detail::panel_gram<float>(problem, unit, program_.gram, &correlations);
+    target_ = correlations.finish(problem);
     for (Index j = 0; j < p; ++j)
       program_.gram.col(j) = length_[j] * length_.cwiseProduct(program_.gram.col(j));
+  }
+
+  /// On F, known already, and the exact X̃'Ωỹ.
+  RefinedGram(const RegressionProblem<D>& problem, GramData data)
+      : problem_(&problem), target_(std::move(data.target)), length_(problem.squared_norm().cwiseSqrt()) {
+    program_.gram = std::move(data.gram);
   }
 
   /// Single precision pays where the Gram is most of the work; columns without penalty need exact gradients.
@@ -64,8 +71,8 @@ class RefinedGram {
   }
 
   /// The problem has another target.
-  void set_target(Vector<double> target) {
-    target_ = std::move(target);
+  void target_changed() {
+    problem_->correlations(problem_->weighted(problem_->target()), target_);
     points_.clear();
     next_ = 0;
     if (exact_) exact_->set_target(target_, 2 * problem_->null_objective());
@@ -177,7 +184,7 @@ class RefinedGram {
 
   /// From 0 on, each interval as long as its inner points can afford.
   void choose_knots(const std::vector<ElasticNetPenalty>& penalties, double tol) {
-    const double budget = 0.25 * tol * problem_->null_objective();
+    const double budget = 0.7 * tol * problem_->null_objective();
     const Index count = start_.cols();
     std::vector<Index> chosen;
     const Vector<double> zero = Vector<double>::Zero(problem_->cols());
@@ -257,7 +264,7 @@ class RefinedGram {
   std::vector<Point> points_;
   std::size_t next_ = 0;
   std::optional<GramSolver> exact_;
-  Index n_passes_ = 2;  // since the last solution was returned; the Gram and the target's correlations
+  Index n_passes_ = 1;  // since the last solution was returned
 };
 
 }  // namespace sparse_experts

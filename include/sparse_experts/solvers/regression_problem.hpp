@@ -71,6 +71,8 @@ class RegressionProblem {
     return norm_;
   }  ///< Σ_i ω_i s_j² (x_ij - m_j)²; 0: unusable column
   const Vector<double>& weights() const { return weights_; }  ///< ω, empty for 1/n
+  /// The columns' sums of squares are finite, so their entries are.
+  bool finite() const { return finite_; }
   /// Objective of w = 0, to which gaps are relative: Σ ω_i (y_i - ȳ)² / 2.
   double null_objective() const { return 0.5 * y_squared_; }
 
@@ -143,6 +145,15 @@ class RegressionProblem {
                                : detail::total(r) / static_cast<double>(rows());
   }
 
+  /// Σ_i ω_i (x_ij - center)² of a dense column.
+  double spread(Index j, double center) const {
+    const auto* x = design_->column(j);
+    const double* omega = weights_.data();
+    if (weights_.size() > 0)
+      return detail::dense_spread(x, center, rows(), [omega](Index i) { return omega[i]; });
+    return detail::dense_spread(x, center, rows(), [](Index) { return 1.0; }) / static_cast<double>(rows());
+  }
+
   void summarise_columns() {
     const Index p = cols();
     const auto n = static_cast<double>(rows());
@@ -153,22 +164,33 @@ class RegressionProblem {
     if (omega.size() == 0) detail::fill(omega, rows(), 1 / n);
     const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n));
     const int n_threads = detail::threads_for(rows() * p, options_.n_threads);
-    detail::parallel_blocks(p, 64, n_threads, [&](const detail::Block& block) {
+    constexpr Index block_size = 64;
+    std::vector<char> finite(static_cast<std::size_t>(detail::block_count(p, block_size)), 1);
+    detail::parallel_blocks(p, block_size, n_threads, [&](const detail::Block& block) {
       for (Index j = block.begin; j < block.end; ++j) {
-        const double m = detail::column_dot(*design_, j, omega.data());
+        // Two passes: no cancellation however large the mean.
+        const bool wants_mean = options_.fit_intercept || options_.standardize;
+        const double m = wants_mean ? detail::column_dot(*design_, j, omega.data()) : 0;
         const double center = options_.fit_intercept ? m : 0;
-        // Two passes: no cancellation however large the mean. Entries that are not stored sit at -center.
-        double sum = 0, stored = 0, variance = 0;
-        Index count = 0;
-        detail::for_each_entry(*design_, j, [&](Index i, double x) {
-          stored += omega[i];
-          ++count;
-          sum += omega[i] * (x - center) * (x - center);
-          variance += omega[i] * (x - m) * (x - m);
-        });
-        const double rest = count == rows() ? 0 : std::max(0.0, 1 - stored);
-        sum += rest * center * center;
-        variance += rest * m * m;
+        double sum = 0, variance = 0;
+        if constexpr (detail::dense_columns<D>) {
+          sum = spread(j, center);
+          variance = center == m ? sum : spread(j, m);
+        } else {
+          // Entries that are not stored sit at -center.
+          double stored = 0;
+          Index count = 0;
+          detail::for_each_entry(*design_, j, [&](Index i, double x) {
+            stored += omega[i];
+            ++count;
+            sum += omega[i] * (x - center) * (x - center);
+            variance += omega[i] * (x - m) * (x - m);
+          });
+          const double rest = count == rows() ? 0 : std::max(0.0, 1 - stored);
+          sum += rest * center * center;
+          variance += rest * m * m;
+        }
+        if (!detail::is_finite(sum)) finite[static_cast<std::size_t>(block.id)] = 0;
         mean_[j] = center;
         if (options_.standardize) {
           const bool constant = variance <= rounding * rounding * m * m;
@@ -179,12 +201,14 @@ class RegressionProblem {
         norm_[j] = sum <= rounding * rounding * center * center ? 0 : sum * scale_[j] * scale_[j];
       }
     });
+    finite_ = std::find(finite.begin(), finite.end(), 0) == finite.end();
   }
 
   const D* design_;
   RegressionOptions options_;
   Vector<double> weights_, y_, mean_, norm_, scale_;
   double y_mean_ = 0, y_squared_ = 0;
+  bool finite_ = true;
 };
 
 }  // namespace sparse_experts

@@ -210,8 +210,8 @@ class ViolatorGram {
           for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin, panels);
         });
       parallel_blocks(end - begin, 8 * tile_cols, n_threads_, [&](const Block& block) {
-        update_upper<tile_cols>(panels.left.data(), panels.right.data(), depth, gram_.data(), gram_.rows(),
-                                begin, block.begin, block.end);
+        update_upper<tile_cols>(panels.left.data(), panels.right.data(), depth, depth, gram_.data(),
+                                gram_.rows(), begin, block.begin, block.end);
       });
     }
   }

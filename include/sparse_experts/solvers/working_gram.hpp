@@ -41,17 +41,22 @@ class WorkingGram {
     if (count == 0) return;
     columns_.insert(columns_.end(), added.begin(), added.end());
     if (size() > gram.rows()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
       Matrix<double> grown(capacity, capacity);
-      for (Index j = 0; j < old; ++j) grown.col(j).head(old) = gram.col(j).head(old);
+      detail::parallel_blocks(old, 64, threads(old * old), [&](const detail::Block& block) {
+        for (Index j = block.begin; j < block.end; ++j) grown.col(j).head(old) = gram.col(j).head(old);
+      });
       gram.swap(grown);
     }
     if (sparse_)
       append_sparse(old, gram);
     else
       append_dense(old, gram);
-    for (Index j = old; j < size(); ++j)
-      for (Index i = 0; i < old; ++i) gram(j, i) = gram(i, j);
+    // The upper part counts: symmetric to the last bit.
+    detail::parallel_blocks(size(), 64, threads(size() * count), [&](const detail::Block& block) {
+      for (Index i = block.begin; i < block.end; ++i)
+        for (Index j = std::max(old, i + 1); j < size(); ++j) gram(j, i) = gram(i, j);
+    });
   }
 
   /// Keeps the columns at the given positions (ascending) alone.
@@ -69,20 +74,23 @@ class WorkingGram {
 
  private:
   Index column(Index k) const { return columns_[static_cast<std::size_t>(k)]; }
+  int threads(Index work) const { return detail::threads_for(work, problem_->n_threads()); }
 
   void append_dense(Index old, Matrix<double>& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
       Matrix<double> grown(n, capacity);
-      if (old > 0) grown.leftCols(old) = packed_.leftCols(old);
+      detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
+        grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
+      });
       packed_.swap(grown);
     }
     const Vector<double>& weights = problem_->weights();
     const double uniform = 1 / std::sqrt(static_cast<double>(n));
     const Vector<double> roots = weights.cwiseSqrt();
     constexpr Index block_size = 64;
-    const int n_threads = detail::threads_for(n * size(), problem_->n_threads());
+    const int n_threads = threads(n * size());
     detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       for (Index k = old + block.begin; k < old + block.end; ++k) {
         const Index j = column(k);
@@ -102,7 +110,6 @@ class WorkingGram {
       detail::inner_products(packed_.data(), n, end, packed_.col(begin).data(), n, end - begin, n,
                              gram.col(begin).data(), gram.rows(), false);
     });
-    mirror(old, gram);
   }
 
   void append_sparse(Index old, Matrix<double>& gram) {
@@ -123,9 +130,8 @@ class WorkingGram {
                                                                                   omega * x};
       });
     // Column k of the Gram's new rows: each row accumulates in a short contiguous vector.
-    const int n_threads =
-        detail::threads_for(static_cast<Index>(entries.size()) * size(), problem_->n_threads());
-    detail::parallel_blocks(size(), 32, n_threads, [&](const detail::Block& block) {
+    const int n_threads = threads(static_cast<Index>(entries.size()) * size());
+    detail::parallel_blocks(size(), 8, n_threads, [&](const detail::Block& block) {
       Vector<double> sums(count);
       for (Index k = block.begin; k < block.end; ++k) {
         const Index j = column(k);
@@ -144,13 +150,6 @@ class WorkingGram {
       }
     });
     for (Index k = old; k < size(); ++k) gram(k, k) = problem_->squared_norm()[column(k)];
-    mirror(old, gram);
-  }
-
-  /// The new diagonal block is symmetric to the last bit: its upper part counts.
-  void mirror(Index old, Matrix<double>& gram) const {
-    for (Index j = old; j < size(); ++j)
-      for (Index i = old; i < j; ++i) gram(j, i) = gram(i, j);
   }
 
   const RegressionProblem<D>* problem_;

@@ -40,6 +40,7 @@ class WorkingSetSolver {
     std::vector<Index> all(static_cast<std::size_t>(problem.cols()));
     std::iota(all.begin(), all.end(), Index(0));
     entries_ = detail::stored_entries(problem.design(), all) / static_cast<double>(problem.cols());
+    newton_.set_threads(problem.n_threads());
   }
 
   /// Sets beyond this leave the Gram to accelerated coordinate descent.
