@@ -67,7 +67,7 @@ TEST(PrincipalAxes, KeepTheAtomsInTheirSpan) {
   targets.n_classes = 3;
   EncoderOptions options;
   options.n_components = 20;
-  options.refine.epochs = 3;
+  options.refine.epochs = 40;
   options.refine.n_axes = 4;
   Encoder<double> few(options);
   EXPECT_LT(few.fit(view(x), targets, {}).value, 0.5);
@@ -104,12 +104,12 @@ TEST(PrincipalAxes, AreLeftForSparseSamples) {
   targets.n_classes = 3;
   EncoderOptions options;
   options.n_components = 20;
-  options.refine.epochs = 3;
+  options.refine.epochs = 40;
   options.refine.n_axes = 4;
   options.refine.input_dropout = 0;
   Encoder<double> encoder(options);
   encoder.fit(view(x), targets, {});
-  EXPECT_LT(encoder.refine(detail::sparse_view(stored), targets, 1, {}).value, 0.5);
+  EXPECT_LT(encoder.refine(detail::sparse_view(stored), targets, 10, {}).value, 0.5);
   EXPECT_EQ(encoder.dictionary().cols(), 24);
   EXPECT_TRUE(encoder.dictionary().allFinite());
 }

@@ -96,7 +96,8 @@ std::vector<Candidate> linear_candidates(bool sparse) {
 /// about 1.5e13 multiplications and additions pay for.
 template <class = void>
 Index search_epochs(Index n, Index p, Index k) {
-  const double pass = 6.0 * static_cast<double>(n) * static_cast<double>(p + 10) * static_cast<double>(k);
+  const Index width = default_axes(p) > 0 ? default_axes(p) + p * default_axes(p) / (3 * k) : p;
+  const double pass = 6.0 * static_cast<double>(n) * static_cast<double>(width + 10) * static_cast<double>(k);
   return static_cast<Index>(
       std::clamp(1.5e13 / pass, 8.0, std::clamp(1.8e6 / static_cast<double>(n), 12.0, 200.0)));
 }
