@@ -51,10 +51,10 @@ Model::Options fixed_options(const std::string& set, bool small, bool large) {
   options.clustering.n_clusters = 0;
   if (set == "mnist") {
     options.scaling = se::Scaling::center_unit_norm;
-    code.n_components = small ? 88 : (large ? 1500 : 1000);
+    code.n_components = small ? 88 : (large ? 2000 : 1000);
     code.refine.dropout = small ? 0 : 0.5;
     code.refine.input_dropout = small ? 0 : 0.2;
-    code.refine.epochs = small ? 25 : (large ? 30 : 12);
+    code.refine.epochs = small ? 25 : (large ? 60 : 12);
     if (small) code.refine.rate = 1e-2;
     options.expert.tol = 1e-2;
   } else if (set == "letter" || set == "svmguide1") {
