@@ -81,6 +81,20 @@ inline void make_dense(Set& set) {
   set.X_test = set.Xs_test.toDense();
 }
 
+/// A stratified fifth of the training part takes the place of the test part.
+inline void hold_out(Set& set) {
+  const se::Split split = se::train_test_split(set.y, {.test_size = 0.2, .seed = 77});
+  if (set.sparse) {
+    set.Xs_test = se::take_rows(set.Xs, split.test);
+    set.Xs = se::SparseRowMatrix<float>(se::take_rows(set.Xs, split.train));
+  } else {
+    set.X_test = se::take_rows(set.X, split.test);
+    set.X = se::RowMatrix<float>(se::take_rows(set.X, split.train));
+  }
+  set.y_test = se::take_rows(set.y, split.test);
+  set.y = se::LabelVector(se::take_rows(set.y, split.train));
+}
+
 /// name: digits, mnist, usps, letter, a9a, svmguide1, debian. digits are split 60/40, stratified, by seed;
 /// the others come split.
 inline Set load(const std::string& name, std::uint64_t seed, const std::string& digits_csv) {

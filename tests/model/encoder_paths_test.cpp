@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <support/problems.hpp>
 
+#include <utility>
+
 namespace {
 
 using namespace sparse_experts;
@@ -64,12 +66,15 @@ TEST(EncoderPaths, RefinementOfSparseSamplesHasTheSameBitsAtAnyNumberOfThreads) 
 TEST(EncoderPaths, SinglePredictionsOfSamplesWithZerosEqualBatches) {
   const auto data = mostly_zeros(150, 6);
   for (const Scaling scaling : {Scaling::center_unit_norm, Scaling::unit_norm, Scaling::standardize})
-    for (const EncoderKind kind : {EncoderKind::feed_forward, EncoderKind::triangle}) {
+    for (const auto& [kind, n_axes] : {std::pair<EncoderKind, Index>{EncoderKind::feed_forward, 0},
+                                       {EncoderKind::feed_forward, 4},
+                                       {EncoderKind::triangle, 0}}) {
       Model::Options options;
       options.scaling = scaling;
       options.representation.kind = kind;
       options.representation.n_components = 30;
       options.representation.refine.epochs = 2;
+      options.representation.refine.n_axes = n_axes;
       options.output.n_folds = 2;
       Model model(options);
       model.fit(data.X, data.labels);

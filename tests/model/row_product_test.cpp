@@ -32,7 +32,7 @@ void expect_products(Index n_rows, Index n_cols, Index depth) {
 }
 
 TEST(RowProduct, EqualsTheProductWithTheSameBitsAtAnyNumberOfThreads) {
-  for (const Index n_rows : {1, 5, 6, 7, 241})
+  for (const Index n_rows : {1, 5, 6, 7, 241, 259})
     for (const Index n_cols : {1, 8, 16, 129, 300})
       for (const Index depth : {1, 256, 257, 600}) {
         expect_products<float>(n_rows, n_cols, depth);

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts::detail {
@@ -62,13 +63,16 @@ class RowAssembler {
 /// Encoders of one matrix product on atoms D (k x p), stored transposed with rows padded for the kernel:
 ///   feed-forward  s_j = max(d_j'x - theta_j, 0)
 ///   triangle      s_j = scale max(theta_1 mean_l |x - c_l| - |x - c_j|, 0)
+/// Atoms of feed-forward codes can be factored, D' = V A with a narrow V: D x = A'(V'x) then costs r (p + k)
+/// instead of p k, and so does the memory.
 /// Coates, Ng, "The importance of encoding versus training with sparse coding and vector quantization", ICML
 /// 2011.
 template <class Scalar>
 struct AtomEncoder {
   bool triangle = false;
   Index n_components = 0;
-  RowMatrix<Scalar> atoms;         // p x padded k
+  RowMatrix<Scalar> axes;          // p x padded r: V; empty: atoms are not factored
+  RowMatrix<Scalar> atoms;         // p x padded k, or r x padded k: A
   Vector<Scalar> theta;            // padded k thresholds; triangle: theta[0]
   Vector<Scalar> norms;            // triangle: padded k squared norms of the centres
   Scalar scale = 1;                // triangle
@@ -77,13 +81,42 @@ struct AtomEncoder {
 
   Index width() const { return atoms.cols(); }
   Index n_codes() const { return n_components + readout_bias.size(); }
+  Index n_features() const { return axes.size() > 0 ? axes.rows() : atoms.rows(); }
+  Index work_size() const { return width() + axes.cols(); }  ///< of the buffer of encode()
+
+  /// D', p x padded k.
+  RowMatrix<Scalar> features_by_atoms(int n_threads) const {
+    if (axes.size() == 0) return atoms;
+    RowMatrix<Scalar> out(axes.rows(), width());
+    row_product<Scalar>(out.rows(), width(), axes.cols(), {axes.data(), axes.cols(), 1}, atoms.data(),
+                        width(), out.data(), width(), n_threads);
+    return out;
+  }
+  /// Into the coordinates of the axes v (orthonormal columns, p x padded r): A = V'D'.
+  void factor(RowMatrix<Scalar> v, int n_threads) {
+    RowMatrix<Scalar> out(v.cols(), width());
+    row_product<Scalar>(v.cols(), width(), v.rows(), {v.data(), 1, v.cols()}, atoms.data(), width(),
+                        out.data(), width(), n_threads);
+    atoms = std::move(out);
+    axes = std::move(v);
+  }
+  /// Multiplies the factors out.
+  void unfactor(int n_threads) {
+    atoms = features_by_atoms(n_threads);
+    axes.resize(0, 0);
+  }
+  /// That, where the factors are no smaller than their product.
+  void unfactor_if_smaller(int n_threads) {
+    if (axes.size() > 0 && axes.cols() * (n_features() + width()) >= n_features() * width())
+      unfactor(n_threads);
+  }
 
   /// Leaves the given atoms (ascending) with their thresholds and read-out.
   void keep_atoms(const std::vector<Index>& kept) {
     AtomEncoder all = *this;
     n_components = static_cast<Index>(kept.size());
     const Index k = padded_width<Scalar>(n_components);
-    fill(atoms, all.atoms.rows(), k, Scalar(0));
+    fill(atoms, all.atoms.rows(), k, Scalar(0));  // of the axes, where there are any
     // Padding never fires: its threshold, or its distance, is out of reach.
     fill(theta, k, Scalar(1e30));
     if (triangle) norms = theta;
@@ -96,6 +129,7 @@ struct AtomEncoder {
       for (Index c = 0; c < readout.cols(); ++c) readout(j, c) = all.readout(from, c);
     }
     if (triangle) theta[0] = all.theta[0];
+    unfactor_if_smaller(1);
   }
 
   /// In place: products with the centres to distances, |x - c_j| from c_j'x and |x|^2.
@@ -120,9 +154,15 @@ struct AtomEncoder {
     for (Index j = 0; j < width(); ++j) z[j] = scale * std::max(level - z[j], Scalar(0));
   }
 
-  /// Codes of one dense sample into z (padded k): zeros of x are skipped. No allocation.
+  /// Codes of one dense sample into the first padded k of the work_size() numbers z: zeros of x are skipped.
+  /// No allocation.
   void encode(const Scalar* x, Scalar* z) const {
-    add_all(x, z);
+    if (axes.size() > 0) {
+      add_all(axes, x, z + width());
+      add_all(atoms, z + width(), z);
+    } else {
+      add_all(atoms, x, z);
+    }
     // Summed as for batches: near a centre the root of a difference shows every rounding.
     double norm = 0;
     for (Index f = 0; triangle && f < atoms.rows(); ++f)
@@ -131,32 +171,44 @@ struct AtomEncoder {
   }
 
   /// The same of (x - center) / |x - center| from x itself: D (x - center) = D x - shift with shift = D
-  /// center, so that zeros of x are skipped although the centred sample has none. False, and nothing done,
-  /// where fewer than half of x are zeros or where the difference would cancel.
+  /// center, so that zeros of x are skipped although the centred sample has none (V' in place of D with
+  /// axes). False, and nothing done, where fewer than half of x are zeros or where the difference would
+  /// cancel.
   bool encode_centered(const Scalar* x, const Scalar* center, const Scalar* shift, Scalar* z) const {
-    const Index p = atoms.rows();
+    const Index p = n_features();
     Index used = 0;
     for (Index f = 0; f < p; ++f) used += x[f] != Scalar(0) ? 1 : 0;
     const double distance = squared_distance(x, center);
     if (2 * used > p || !(distance > 0.01 * squared_distance(x, nullptr))) return false;
-    add_all(x, z);
+    const RowMatrix<Scalar>& first = axes.size() > 0 ? axes : atoms;
+    Scalar* product = axes.size() > 0 ? z + width() : z;
+    add_all(first, x, product);
     const auto factor = static_cast<Scalar>(1 / std::sqrt(distance));
-    for (Index j = 0; j < width(); ++j) z[j] = factor * (z[j] - shift[j]);
+    for (Index j = 0; j < first.cols(); ++j) product[j] = factor * (product[j] - shift[j]);
+    if (axes.size() > 0) add_all(atoms, product, z);
     activate(1.0, z);
     return true;
   }
 
-  /// Products D x_i of rows [begin, end) into z (rows x padded k).
-  void products(const DenseRows<Scalar>& rows, Index begin, Index end, Scalar* z) const {
-    const Scalar* x = rows.data() + begin * rows.outerStride();
-    row_product<Scalar>(end - begin, width(), rows.cols(), {x, rows.outerStride(), 1}, atoms.data(), width(),
-                        z, width(), 1);
+  /// V'center or D center, for encode_centered.
+  void shift_of(const Vector<Scalar>& center, std::vector<Scalar>& shift) const {
+    const RowMatrix<Scalar>& first = axes.size() > 0 ? axes : atoms;
+    shift.resize(static_cast<std::size_t>(first.cols()));
+    Eigen::Map<Vector<Scalar>>(shift.data(), first.cols()) = first.transpose().lazyProduct(center);
   }
-  void products(const SparseRows<Scalar>& rows, Index begin, Index end, Scalar* z) const {
-    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(width() * (end - begin)));
-    for (Index i = begin; i < end; ++i)
-      for (typename SparseRows<Scalar>::InnerIterator it(rows, i); it; ++it)
-        add(it.value(), it.col(), z + (i - begin) * width());
+
+  /// Products D x_i of rows [begin, end) into z (rows x padded k).
+  template <class Rows>
+  void products(const Rows& rows, Index begin, Index end, Scalar* z) const {
+    if (axes.size() == 0) {
+      products(atoms, rows, begin, end, z);
+      return;
+    }
+    const Index r = axes.cols();
+    std::vector<Scalar> projected(static_cast<std::size_t>((end - begin) * r));
+    products(axes, rows, begin, end, projected.data());
+    row_product<Scalar>(end - begin, width(), r, {projected.data(), r, 1}, atoms.data(), width(), z, width(),
+                        1);
   }
 
   /// Appends the non-zeros of an activated code and its read-out to `part`.
@@ -215,13 +267,27 @@ struct AtomEncoder {
   }
 
  private:
-  void add(Scalar v, Index f, Scalar* z) const {
-    const Scalar* d = atoms.data() + f * width();
-    for (Index j = 0; j < width(); ++j) z[j] += v * d[j];
+  // Products of rows with the columns of m (p x padded width).
+  static void products(const RowMatrix<Scalar>& m, const DenseRows<Scalar>& rows, Index begin, Index end,
+                       Scalar* z) {
+    const Scalar* x = rows.data() + begin * rows.outerStride();
+    row_product<Scalar>(end - begin, m.cols(), rows.cols(), {x, rows.outerStride(), 1}, m.data(), m.cols(), z,
+                        m.cols(), 1);
   }
-  // z = D x, four non-zeros of x in one pass over z, each entry in the order of the features.
-  void add_all(const Scalar* x, Scalar* z) const {
-    const Index p = atoms.rows(), k = width();
+  static void products(const RowMatrix<Scalar>& m, const SparseRows<Scalar>& rows, Index begin, Index end,
+                       Scalar* z) {
+    std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(m.cols() * (end - begin)));
+    for (Index i = begin; i < end; ++i)
+      for (typename SparseRows<Scalar>::InnerIterator it(rows, i); it; ++it)
+        add(m, it.value(), it.col(), z + (i - begin) * m.cols());
+  }
+  static void add(const RowMatrix<Scalar>& m, Scalar v, Index f, Scalar* z) {
+    const Scalar* d = m.data() + f * m.cols();
+    for (Index j = 0; j < m.cols(); ++j) z[j] += v * d[j];
+  }
+  // z = m'x, four non-zeros of x in one pass over z, each entry in the order of the features.
+  static void add_all(const RowMatrix<Scalar>& m, const Scalar* x, Scalar* z) {
+    const Index p = m.rows(), k = m.cols();
     std::memset(z, 0, sizeof(Scalar) * static_cast<std::size_t>(k));
     Index at[4];
     int n = 0;
@@ -231,8 +297,8 @@ struct AtomEncoder {
       if (n < 4) continue;
       n = 0;
       const Scalar v0 = x[at[0]], v1 = x[at[1]], v2 = x[at[2]], v3 = x[at[3]];
-      const Scalar *d0 = atoms.data() + at[0] * k, *d1 = atoms.data() + at[1] * k,
-                   *d2 = atoms.data() + at[2] * k, *d3 = atoms.data() + at[3] * k;
+      const Scalar *d0 = m.data() + at[0] * k, *d1 = m.data() + at[1] * k, *d2 = m.data() + at[2] * k,
+                   *d3 = m.data() + at[3] * k;
       for (Index j = 0; j < k; ++j) {
         Scalar sum = z[j] + v0 * d0[j];
         sum += v1 * d1[j];
@@ -240,12 +306,12 @@ struct AtomEncoder {
         z[j] = sum + v3 * d3[j];
       }
     }
-    for (int i = 0; i < n; ++i) add(x[at[i]], at[i], z);
+    for (int i = 0; i < n; ++i) add(m, x[at[i]], at[i], z);
   }
   // |x - center|^2, or |x|^2 without a centre, in double.
   double squared_distance(const Scalar* x, const Scalar* center) const {
     double part[4] = {0, 0, 0, 0};  // four chains: one would wait for itself
-    const Index p = atoms.rows();
+    const Index p = n_features();
     for (Index f = 0; f < p; ++f) {
       const auto v = static_cast<double>(center ? x[f] - center[f] : x[f]);
       part[f & 3] += v * v;

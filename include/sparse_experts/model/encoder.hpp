@@ -11,6 +11,7 @@
 #include <sparse_experts/model/atom_encoder.hpp>
 #include <sparse_experts/model/encoder_options.hpp>
 #include <sparse_experts/model/policies.hpp>
+#include <sparse_experts/model/principal_axes.hpp>
 #include <sparse_experts/model/refinement.hpp>
 #include <sparse_experts/model/select_rows.hpp>
 
@@ -35,8 +36,8 @@ class Encoder {
 
   /// Buffers and result of encode(): `index` and `value` hold the non-zeros of the code.
   struct Workspace {
-    std::vector<Scalar> dense;  // padded k
-    std::vector<Scalar> shift;  // encode_centered: products of the atoms with the centre
+    std::vector<Scalar> dense;  // padded k, then what the axes of the atoms need
+    std::vector<Scalar> shift;  // encode_centered: products with the centre
     std::vector<int> index;
     std::vector<Scalar> value;
   };
@@ -78,9 +79,15 @@ class Encoder {
       sparse = &rows;
     else
       return {Status::converged, 0, 0, 0, 0};
+    const Index n_axes = refine.n_axes >= 0 ? refine.n_axes : detail::default_axes(rows.cols());
+    if (dense && n_axes > 0 && n_axes < rows.cols() && atoms_.axes.size() == 0)
+      atoms_.factor(detail::principal_axes(*dense, n_axes, context.seed, context.n_threads),
+                    context.n_threads);
+    if (sparse && atoms_.axes.size() > 0) atoms_.unfactor(context.n_threads);
     detail::RefinedCode<Scalar> code{std::move(atoms_.atoms), std::move(atoms_.theta), {}, {}};
     const Convergence certificate =
-        detail::Refinement<Scalar>(dense, sparse, targets, atoms_.n_components, refine, context).run(code);
+        detail::Refinement<Scalar>(dense, sparse, atoms_.axes, targets, atoms_.n_components, refine, context)
+            .run(code);
     atoms_.atoms = std::move(code.atoms);
     atoms_.theta = std::move(code.theta);
     if (refine.readout) {
@@ -88,6 +95,7 @@ class Encoder {
       atoms_.readout_bias = std::move(code.readout_bias);
       n_components_ = atoms_.n_codes();
     }
+    atoms_.unfactor_if_smaller(context.n_threads);
     return certificate;
   }
 
@@ -122,7 +130,7 @@ class Encoder {
 
   Workspace workspace() const {
     Workspace ws;
-    ws.dense.resize(static_cast<std::size_t>(uses_atoms() ? atoms_.width() : 0));
+    ws.dense.resize(static_cast<std::size_t>(uses_atoms() ? atoms_.work_size() : 0));
     ws.index.reserve(static_cast<std::size_t>(n_components_));
     ws.value.reserve(static_cast<std::size_t>(n_components_));
     return ws;
@@ -143,11 +151,7 @@ class Encoder {
   /// Prepares encode_centered.
   void set_center(const Vector<Scalar>& center, Workspace& ws) const {
     if (!uses_atoms() || atoms_.triangle) return;
-    ws.shift.resize(static_cast<std::size_t>(atoms_.width()));
-    std::fill(ws.shift.begin(), ws.shift.end(), Scalar(0));
-    for (Index f = 0; f < atoms_.atoms.rows(); ++f)
-      detail::add_multiple(center[f], atoms_.atoms.data() + f * atoms_.width(), ws.shift.data(),
-                           atoms_.width());
+    atoms_.shift_of(center, ws.shift);
   }
   /// encode() of (x - center) / |x - center| that skips the zeros of x. False: not possible for this sample.
   bool encode_centered(const Scalar* x, const Vector<Scalar>& center, Workspace& ws) const {
@@ -169,14 +173,18 @@ class Encoder {
   /// The atoms as used by the encoder, k x p; empty for encoders without atoms.
   RowMatrix<Scalar> dictionary() const {
     if (!uses_atoms()) return {};
-    RowMatrix<Scalar> atoms(atoms_.n_components, atoms_.atoms.rows());
-    for (Index j = 0; j < atoms.rows(); ++j)
-      for (Index f = 0; f < atoms.cols(); ++f) atoms(j, f) = atoms_.atoms(f, j);
-    return atoms;
+    return atoms_.features_by_atoms(1).leftCols(atoms_.n_components).transpose();
   }
   Index bytes() const {
     return static_cast<Index>(sizeof(Scalar)) *
-           (uses_atoms() ? (n_features_ + 1) * atoms_.n_components + atoms_.readout.size() : 0);
+           (uses_atoms()
+                ? (atoms_.atoms.rows() + 1) * atoms_.n_components + atoms_.axes.size() + atoms_.readout.size()
+                : 0);
+  }
+  /// What bytes() falls by with an atom.
+  Index bytes_per_atom() const {
+    const Index columns = atoms_.readout_bias.size();
+    return static_cast<Index>(sizeof(Scalar)) * (uses_atoms() ? atoms_.atoms.rows() + 1 + columns : 0);
   }
 
  private:

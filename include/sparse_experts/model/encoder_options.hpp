@@ -50,6 +50,9 @@ struct EncoderOptions {
 
 namespace detail {
 
+/// Axes that n_axes = -1 stands for: below some hundred features the passes are cheap without.
+constexpr Index default_axes(Index n_features) { return n_features > 200 ? 96 : 0; }
+
 template <class = void>
 void check_encoder_options(const EncoderOptions& options, Index n_features) {
   check_non_negative("representation.alpha", options.alpha);
@@ -62,6 +65,7 @@ void check_encoder_options(const EncoderOptions& options, Index n_features) {
   check_positive("representation.refine.rate", options.refine.rate);
   check_at_least("representation.refine.batch_size", options.refine.batch_size, 0);
   check_at_least("representation.refine.epochs", options.refine.epochs, -1);
+  check_at_least("representation.refine.n_axes", options.refine.n_axes, -1);
   check_non_negative("representation.refine.l1", options.refine.l1);
   if (!(options.refine.input_dropout >= 0 && options.refine.input_dropout <= 0.9))
     reject("representation.refine.input_dropout", options.refine.input_dropout, "a value in [0, 0.9]");

@@ -14,6 +14,9 @@ struct RefineOptions {
   double input_dropout = 0.1;  ///< share of entries of x left out of a step, at random
   bool readout = true;         ///< the linear scores found on the way become q further components of the code
   double l1 = 0;               ///< weight of the mean L1 norm of the codes: larger means sparser codes
+  /// Dense samples: while they are refined the atoms stay in the span of so many leading principal axes of
+  /// the samples, which divides the cost by about p / n_axes; 0: they are free; -1: 96 where p is above 200.
+  Index n_axes = -1;
 };
 
 }  // namespace sparse_experts

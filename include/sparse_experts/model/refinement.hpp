@@ -23,7 +23,7 @@ namespace detail {
 // Atoms, thresholds and linear weights of s = max(D x - theta, 0), F = S W + b.
 template <class Scalar>
 struct RefinedCode {
-  RowMatrix<Scalar> atoms;         // p x padded k: D transposed
+  RowMatrix<Scalar> atoms;         // p x padded k: D transposed; with axes V (p x r): r x padded k, D' = V A
   Vector<Scalar> theta;            // padded k; padding never fires
   RowMatrix<Scalar> readout;       // out: padded k x q, W
   RowVector<Scalar> readout_bias;  // out: q, b
@@ -78,11 +78,14 @@ template <class Scalar>
 class Refinement {
  public:
   // One of the two views of the samples is given. One class serves both: compiling it twice costs more than
-  // the branches.
-  Refinement(const DenseRows<Scalar>* dense, const SparseRows<Scalar>* sparse, const Targets<Scalar>& targets,
-             Index n_components, const RefineOptions& options, const StageContext& context)
+  // the branches. axes: V, orthonormal columns that dense samples are projected to after the dropout; empty:
+  // they are not.
+  Refinement(const DenseRows<Scalar>* dense, const SparseRows<Scalar>* sparse, const RowMatrix<Scalar>& axes,
+             const Targets<Scalar>& targets, Index n_components, const RefineOptions& options,
+             const StageContext& context)
       : dense_(dense),
         sparse_(sparse),
+        axes_(axes),
         targets_(targets),
         options_(options),
         context_(context),
@@ -101,7 +104,7 @@ class Refinement {
   }
 
   Convergence run(RefinedCode<Scalar>& code) {
-    const Index n = dense_ ? dense_->rows() : sparse_->rows(), p = code.atoms.rows(), k = code.atoms.cols();
+    const Index n = dense_ ? dense_->rows() : sparse_->rows(), k = code.atoms.cols();
     const Index batch = std::min(options_.batch_size, n), n_batches = (n + batch - 1) / batch;
     const Index n_steps = options_.epochs * n_batches, warm_up = std::min<Index>(100, n_steps / 10 + 1);
     fill(weights_, q_, k, Scalar(0));
@@ -113,7 +116,8 @@ class Refinement {
     AdamGroup<Scalar> theta(code.theta.data(), k, options_.rate * length);
     AdamGroup<Scalar> weights(weights_.data(), weights_.size(), options_.rate / length);
     AdamGroup<Scalar> bias(bias_.data(), q_, options_.rate);
-    if (dense_) x_.resize(batch, p);
+    if (dense_) x_.resize(batch, dense_->cols());
+    if (axes_.size() > 0) projected_.resize(batch, axes_.cols());
     s_.resize(batch, k);
     back_.resize(batch, k);
     f_.resize(batch, q_);
@@ -200,18 +204,24 @@ class Refinement {
   template <class Stream>
   void dense_products(const RefinedCode<Scalar>& code, const Stream& stream) {
     const Index batch = s_.rows(), k = s_.cols(), p = x_.cols();
-    const std::pair<unsigned, Scalar> input = dropping(options_.input_dropout);
+    const std::pair<unsigned, Scalar> how = dropping(options_.input_dropout);
     parallel_blocks(batch, std::max<Index>(16, (1 << 16) / p), context_.n_threads, [&](const Block& block) {
       for (Index i = block.begin; i < block.end; ++i) {
         const Scalar* x = dense_->data() + picked_[static_cast<std::size_t>(i)] * dense_->outerStride();
         std::copy(x, x + p, x_.data() + i * p);
-        if (input.first > 0)
-          drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), input, p, x_.data() + i * p);
+        if (how.first > 0)
+          drop(Random(context_.seed ^ 0x5DEECE66Du, stream(i) + 1), how, p, x_.data() + i * p);
       }
     });
-    row_product<Scalar>(batch, k, p, {x_.data(), p, 1}, code.atoms.data(), k, s_.data(), k,
-                        context_.n_threads);
+    if (axes_.size() > 0)
+      row_product<Scalar>(batch, axes_.cols(), p, {x_.data(), p, 1}, axes_.data(), axes_.cols(),
+                          projected_.data(), axes_.cols(), context_.n_threads);
+    const RowMatrix<Scalar>& input = inputs();
+    row_product<Scalar>(batch, k, input.cols(), {input.data(), input.cols(), 1}, code.atoms.data(), k,
+                        s_.data(), k, context_.n_threads);
   }
+  // What the atoms are multiplied with.
+  const RowMatrix<Scalar>& inputs() const { return axes_.size() > 0 ? projected_ : x_; }
   template <class Stream>
   void sparse_products(const RefinedCode<Scalar>& code, const Stream& stream) {
     const Index batch = s_.rows(), k = s_.cols();
@@ -280,7 +290,8 @@ class Refinement {
   void gradients(Scalar* atoms, Scalar* theta, Scalar* weights, Scalar* bias) {
     const Index batch = s_.rows(), k = s_.cols();
     if (dense_) {
-      row_product<Scalar>(x_.cols(), k, batch, {x_.data(), 1, x_.cols()}, back_.data(), k, atoms, k,
+      const RowMatrix<Scalar>& input = inputs();
+      row_product<Scalar>(input.cols(), k, batch, {input.data(), 1, input.cols()}, back_.data(), k, atoms, k,
                           context_.n_threads);
     } else {
       // Columns in parallel: every entry is one sum in the order of the samples.
@@ -303,6 +314,7 @@ class Refinement {
 
   const DenseRows<Scalar>* dense_;
   const SparseRows<Scalar>* sparse_;
+  const RowMatrix<Scalar>& axes_;
   const Targets<Scalar>& targets_;
   RefineOptions options_;
   const StageContext& context_;
@@ -312,7 +324,7 @@ class Refinement {
   std::vector<std::size_t> begin_;  // sparse samples of the batch
   std::vector<int> column_;
   std::vector<Scalar> value_;
-  RowMatrix<Scalar> x_, s_, back_, f_, weights_, weights_by_atom_;
+  RowMatrix<Scalar> x_, projected_, s_, back_, f_, weights_, weights_by_atom_;
   Vector<Scalar> bias_;
 };
 

@@ -56,43 +56,42 @@ struct Strided {
 inline constexpr int row_tile = 6;
 inline constexpr Index tile_depth = 256;  // a packed tile of B stays in the first cache level
 
-// C (row_tile x tile_vectors registers) += packed A (depth x row_tile) times packed B (depth x tile), every
-// sum in the order of depth. `fresh`: C is not read, its sums start at zero.
-template <class Scalar>
+// C (row_tile x vectors registers) += packed A (depth x row_tile) times packed B (depth x tile), every sum in
+// the order of depth. `fresh`: C is not read, its sums start at zero.
+template <int vectors, class Scalar>
 void product_tile(Index depth, const Scalar* a, const Scalar* b, Scalar* c, Index c_stride, bool fresh) {
   using Register = typename VectorRegister<Scalar>::type;
   using Unaligned = typename VectorRegister<Scalar>::unaligned;
   constexpr Index width = register_lanes<Scalar>;
-  Register sum[std::size_t{row_tile}][std::size_t{tile_vectors}];
+  Register sum[std::size_t{row_tile}][std::size_t{vectors}];
 #pragma GCC unroll 16
   for (int r = 0; r < row_tile; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < tile_vectors; ++v)
+    for (int v = 0; v < vectors; ++v)
       sum[r][v] = fresh ? Register{} : *reinterpret_cast<const Unaligned*>(c + r * c_stride + v * width);
   for (Index m = 0; m < depth; ++m) {
-    Register right[std::size_t{tile_vectors}];
+    Register right[std::size_t{vectors}];
 #pragma GCC unroll 16
-    for (int v = 0; v < tile_vectors; ++v)
-      right[v] = *reinterpret_cast<const Unaligned*>(b + (m * tile_vectors + v) * width);
+    for (int v = 0; v < vectors; ++v)
+      right[v] = *reinterpret_cast<const Unaligned*>(b + (m * vectors + v) * width);
 #pragma GCC unroll 16
     for (int r = 0; r < row_tile; ++r) {
       const Scalar left = a[m * row_tile + r];
 #pragma GCC unroll 16
-      for (int v = 0; v < tile_vectors; ++v) sum[r][v] += left * right[v];
+      for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < row_tile; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < tile_vectors; ++v)
-      *reinterpret_cast<Unaligned*>(c + r * c_stride + v * width) = sum[r][v];
+    for (int v = 0; v < vectors; ++v) *reinterpret_cast<Unaligned*>(c + r * c_stride + v * width) = sum[r][v];
 }
 
-// One block of C; `space` holds the packed parts of A and B.
-template <class Scalar>
+// One block of C by tiles of so many registers; `space` holds the packed parts of A and B.
+template <int vectors, class Scalar>
 void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b,
                    Index b_stride, Scalar* c, Index c_stride, std::vector<Scalar>& space) {
-  constexpr Index width = tile_vectors * register_lanes<Scalar>;
+  constexpr Index width = vectors * register_lanes<Scalar>;
   const Index n_tiles = (n_cols + width - 1) / width;
   space.resize(static_cast<std::size_t>((n_tiles * width + row_tile) * tile_depth));
   Scalar* const left = space.data() + n_tiles * width * tile_depth;
@@ -118,12 +117,12 @@ void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, c
         const Scalar* packed = space.data() + t * width * part;
         const Index used = std::min(width, n_cols - t * width);
         if (rows == row_tile && used == width) {
-          product_tile(part, left, packed, out, c_stride, top == 0);
+          product_tile<vectors>(part, left, packed, out, c_stride, top == 0);
           continue;
         }
         // A tile over the edge is made beside and copied.
         for (Index i = 0; i < rows && top > 0; ++i) std::copy_n(out + i * c_stride, used, edge + i * width);
-        product_tile(part, left, packed, edge, width, top == 0);
+        product_tile<vectors>(part, left, packed, edge, width, top == 0);
         for (Index i = 0; i < rows; ++i) std::copy_n(edge + i * width, used, out + i * c_stride);
       }
     }
@@ -136,7 +135,8 @@ void product_block(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, c
 template <class Scalar>
 void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, const Scalar* b, Index b_stride,
                  Scalar* c, Index c_stride, int n_threads) {
-  constexpr Index block_rows = 40 * row_tile, block_cols = 8 * tile_vectors * register_lanes<Scalar>;
+  // A batch of 256 rows is one block.
+  constexpr Index block_rows = 43 * row_tile, block_cols = 8 * tile_vectors * register_lanes<Scalar>;
   // Below about a tenth of a millisecond of work threads cost more than they bring.
   const bool small = n_rows * n_cols < (Index{1} << 23) / (depth + 1);
   const Index down = block_count(n_rows, block_rows);
@@ -147,9 +147,16 @@ void row_product(Index n_rows, Index n_cols, Index depth, Strided<Scalar> a, con
   parallel_blocks(down * block_count(n_cols, block_cols), 1, small ? 1 : n_threads, [&](const Block& block) {
     const Index r = block.id % down * block_rows, j = block.id / down * block_cols;
     std::vector<Scalar> space;
-    product_block(std::min(block_rows, n_rows - r), std::min(block_cols, n_cols - j), depth,
-                  {a.data + r * a.row_stride, a.row_stride, a.col_stride}, b + j, b_stride,
-                  c + r * c_stride + j, c_stride, space);
+    const auto make = [&]<int vectors>() {
+      product_block<vectors>(std::min(block_rows, n_rows - r), std::min(block_cols, n_cols - j), depth,
+                             {a.data + r * a.row_stride, a.row_stride, a.col_stride}, b + j, b_stride,
+                             c + r * c_stride + j, c_stride, space);
+    };
+    // A few columns would leave most of a wide tile empty.
+    if (n_cols <= register_lanes<Scalar>)
+      make.template operator()<1>();
+    else
+      make.template operator()<tile_vectors>();
   });
 }
 

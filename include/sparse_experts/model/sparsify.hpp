@@ -105,7 +105,7 @@ struct ModelAccess {
       const Index of_atoms = stages.representation.bytes();
       if (k > 1 && 2 * of_atoms >= bytes) {
         // No further than needed.
-        const Index per_atom = std::max<Index>(1, of_atoms / k);
+        const Index per_atom = std::max<Index>(1, stages.representation.bytes_per_atom());
         const Index wanted = k - (bytes - options.max_bytes + per_atom - 1) / per_atom;
         const Index count = std::clamp<Index>(
             wanted, std::max<Index>(1, static_cast<Index>(options.keep * static_cast<double>(k))), k - 1);

@@ -96,9 +96,10 @@ std::vector<Candidate> linear_candidates(bool sparse) {
 /// about 1.5e13 multiplications and additions pay for.
 template <class = void>
 Index search_epochs(Index n, Index p, Index k) {
-  const double pass = 6.0 * static_cast<double>(n) * static_cast<double>(p + 10) * static_cast<double>(k);
+  const Index width = default_axes(p) > 0 ? default_axes(p) + p * default_axes(p) / (3 * k) : p;
+  const double pass = 6.0 * static_cast<double>(n) * static_cast<double>(width + 10) * static_cast<double>(k);
   return static_cast<Index>(
-      std::clamp(1.5e13 / pass, 8.0, std::clamp(1.8e6 / static_cast<double>(n), 12.0, 200.0)));
+      std::clamp(1.5e13 / pass, 8.0, std::clamp(1.8e6 / static_cast<double>(n), 60.0, 200.0)));
 }
 
 /// Encoders that did well over many data sets, sized by n and p.
@@ -128,7 +129,7 @@ std::vector<Candidate> default_representations(Index n, Index p, bool sparse) {
     refine.dropout = 0.3;
     refine.epochs = std::clamp<Index>(200000 / n, 4, 40);
   };
-  const Index large = n >= 30000 ? 1500 : (n >= 10000 ? 1000 : 500);
+  const Index large = n >= 30000 ? 2000 : (n >= 10000 ? 1000 : 500);
   if (sparse) {
     // On thousands of sparse features (text) atoms lose to the linear model, which stands beside them.
     if (p >= 2000) return all;
