@@ -86,7 +86,8 @@ class GramStep {
       slot_of_[static_cast<std::size_t>(j)] = gram_.size();
     };
     // Few columns: all at once, for they are copied by rows whenever one joins.
-    for (Index j = 0; j < x_.cols() && x_.cols() <= few_columns; ++j) take(j);
+    for (Index j = 0; j < x_.cols() && x_.cols() <= few_columns; ++j)
+      if (x_.norm(j) > 0) take(j);
     for (const Index j : columns) take(j);
   }
 

@@ -44,7 +44,10 @@ struct ColumnCopy {
   std::vector<std::int32_t> rows;
   std::vector<double> values;
 
-  ColumnRun run() const { return {rows.data(), values.data(), nullptr, static_cast<Index>(rows.size())}; }
+  ColumnRun run() const {
+    static constexpr std::int32_t none = 0;  // no rows at all, which a null pointer would not say
+    return {rows.empty() ? &none : rows.data(), values.data(), nullptr, static_cast<Index>(rows.size())};
+  }
 };
 
 /// All that the margin solvers know of X (n x p), whatever the design and its scalar: they are compiled once.
@@ -137,10 +140,6 @@ class DesignColumns final : public MarginColumns {
     ColumnCopy* known = place.load(std::memory_order_acquire);
     if (!known) {
       auto made = std::make_unique<ColumnCopy>();
-      if constexpr (requires { design_->stored(j); }) {
-        made->rows.reserve(static_cast<std::size_t>(design_->stored(j)));
-        made->values.reserve(static_cast<std::size_t>(design_->stored(j)));
-      }
       fill(j, *made);
       made->rows.shrink_to_fit();
       made->values.shrink_to_fit();
