@@ -3,6 +3,8 @@
 //   benchmark_gated_design gated | matrix [samples] [components] [experts]
 // Synthetic codes (a tenth non-zero), two gates a sample; prints seconds to build and to fit, the objective
 // with its certificate, and the peak memory of the process beyond the codes.
+#include "process.hpp"
+
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/model/gated_design.hpp>
@@ -19,17 +21,6 @@ using se::Index;
 using Entries = std::vector<Eigen::Triplet<double>>;
 
 namespace {
-
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
-      double kilobytes = 0;
-      status >> kilobytes;
-      return kilobytes / 1024;
-    }
-  return 0;
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

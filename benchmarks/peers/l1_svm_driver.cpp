@@ -5,6 +5,8 @@
 // Files: shape (n p stored, text; stored = 0: dense), x | values, rows, starts; y (int labels). No bias.
 // Prints one line a run: seconds, certified gap, objective, iterations. `trace` prints a line a step before:
 // seconds, objective, gap (one problem, one run). `path` fits 50 values of C up to C.
+#include "../process.hpp"
+
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/l1_svm_path.hpp>
 
@@ -18,15 +20,6 @@
 
 namespace se = sparse_experts;
 using se::Index;
-
-template <class T>
-std::vector<T> read(const std::string& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  std::vector<T> values(static_cast<std::size_t>(in.tellg()) / sizeof(T));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
-  return values;
-}
 
 struct Settings {
   std::string directory, mode;

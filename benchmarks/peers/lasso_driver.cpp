@@ -4,6 +4,8 @@
 //   lasso_driver <directory> <tol> <solver> <threads> <runs>
 // Files: shape (n p stored, text; stored = 0: dense), x | values, rows, starts; y; alphas. Prints one line
 // per run: seconds, worst certified gap, passes over X, peak memory in MB.
+#include "../process.hpp"
+
 #include <sparse_experts/linear/path.hpp>
 
 #include <algorithm>
@@ -21,15 +23,6 @@
 
 namespace se = sparse_experts;
 using se::Index;
-
-template <class T>
-std::vector<T> read(const std::string& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  std::vector<T> values(static_cast<std::size_t>(in.tellg()) / sizeof(T));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
-  return values;
-}
 
 /// The matrix on large pages where the system has them on request, as numpy keeps the peers' arrays.
 class Array {
@@ -53,18 +46,6 @@ class Array {
   };
   std::unique_ptr<double, Free> memory_;
 };
-
-/// High-water mark of this process in MB (getrusage would include the one that started it).
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
-      double kilobytes = 0;
-      status >> kilobytes;
-      return kilobytes / 1024;
-    }
-  return 0;
-}
 
 template <class X>
 void run(const X& x, const se::Vector<double>& y, const se::PathOptions& options,

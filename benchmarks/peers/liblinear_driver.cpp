@@ -3,6 +3,8 @@
 // LIBLINEAR -s 5 on the arrays that l1_svm.py leaves in a directory; times the training alone.
 //   liblinear_driver <directory> <C> <eps>        (link with -llinear)
 // Files as for l1_svm_driver. No bias. Prints the seconds; writes the weights (p x problems, by columns).
+#include "../process.hpp"
+
 #include <linear.h>
 
 #include <chrono>
@@ -11,15 +13,6 @@
 #include <fstream>
 #include <string>
 #include <vector>
-
-template <class T>
-std::vector<T> read(const std::string& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  std::vector<T> values(static_cast<std::size_t>(in.tellg()) / sizeof(T));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
-  return values;
-}
 
 int main(int argc, char** argv) {
   if (argc != 4) return 1;
