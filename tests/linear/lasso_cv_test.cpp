@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/problems.hpp"
+#include <sparse_experts/core/random.hpp>
 #include <sparse_experts/linear/lasso.hpp>
 #include <sparse_experts/linear/lasso_cv.hpp>
 
@@ -92,6 +93,27 @@ TEST(LassoCV, SparseFloatElasticNetAndThreads) {
   EXPECT_TRUE(many.fit(x, y));
   EXPECT_EQ(one.coef(), many.coef());
   EXPECT_EQ(one.mse_path(), many.mse_path());
+}
+
+// Moments in single precision lost all that a fold of few large rows leaves to the others.
+TEST(LassoCV, AFoldThatHoldsNearlyAllIsTakenAwayInDoubles) {
+  constexpr Index n = 26000, p = 200;
+  se::Random random(3);
+  se::Matrix<double> x(n, p);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = random.normal();
+  se::Vector<double> y = x.leftCols(10).rowwise().sum();
+  for (Index i = 0; i < n; ++i) y[i] += 3 * random.normal();
+  se::LassoCVOptions options{.n_folds = 3, .alphas = {1, 0.1, 0.01}};
+  for (Index i = 0; i < n; ++i) options.folds.push_back(i % 3);
+  for (Index i = 0; i < 3; ++i) x.row(3 * i) *= 1e5;  // all in fold 0
+  se::LassoCV<double> automatic(options);
+  automatic.fit(x, y);
+  options.solver = se::LassoSolver::gram;
+  se::LassoCV<double> doubles(options);
+  doubles.fit(x, y);
+  EXPECT_LT(
+      ((automatic.mse_path() - doubles.mse_path()).array() / doubles.mse_path().array()).abs().maxCoeff(),
+      1e-5);
 }
 
 TEST(LassoCV, BadInputIsNamed) {

@@ -111,6 +111,18 @@ TEST(ViolatorGram, SinglePrecisionIsNoLimitToTheCertificate) {
   }
 }
 
+// Floats do not resolve what is left of such columns once b is eliminated: the fits ended with a gap of 1.
+TEST(ViolatorGram, ColumnsFarFromZeroAreSummedInDoubles) {
+  for (const double offset : {300.0, 1e4, 1e6}) {
+    Problem p = problem(300, 40, 5);
+    p.x.array() += offset;
+    se::L1SVM<double> svm({.C = 1, .tol = 1e-4, .solver = se::L1SVMSolver::proximal_newton});
+    const se::Convergence& end = svm.fit(p.x, p.y);
+    EXPECT_EQ(end.status, se::Status::converged) << "offset " << offset << " gap " << end.value;
+    EXPECT_LE(end.n_iter, 20) << "offset " << offset;
+  }
+}
+
 TEST(ViolatorGram, PathMeetsIndependentFits) {
   const Problem p = problem(400, 60, 3);
   const se::SparseMatrix<double> x = p.x.sparseView();
@@ -122,6 +134,8 @@ TEST(ViolatorGram, PathMeetsIndependentFits) {
     const double alone = svm.fit(x, p.y).objective;
     EXPECT_NEAR(path.convergence[k].objective, alone, 3e-9 * alone) << k;
   }
+  EXPECT_THROW(path.predict(p.x.leftCols(3), 0), std::invalid_argument);
+  EXPECT_THROW(path.predict(p.x, 12), std::invalid_argument);
 }
 
 }  // namespace

@@ -48,6 +48,19 @@ struct Moments {
   }
 };
 
+/// Whether no fold holds more than three quarters of a column's squares or of the targets': what is left when
+/// a fold is taken away then keeps the accuracy of the whole.
+template <class = void>
+bool spread_over_folds(const std::vector<Moments>& folds, const Moments& total) {
+  constexpr double most = 0.75;
+  for (const Moments& fold : folds) {
+    if (fold.y_squared > most * total.y_squared) return false;
+    for (Index j = 0; j < total.xx.rows(); ++j)
+      if (fold.xx(j, j) > most * total.xx(j, j)) return false;
+  }
+  return true;
+}
+
 /// Moments of every fold in one pass over dense columns: windows of rows, packed in the order of the folds,
 /// each fold's rows one symmetric product; the columns 1 and ỹ beside those of X give the other moments. All
 /// folds together cost as much as one Gram. Real is what the products multiply (see float_sum_error);

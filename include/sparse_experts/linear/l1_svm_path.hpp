@@ -44,6 +44,9 @@ struct L1SVMPath {
   /// X W + b at point k: n x n_problems.
   template <class X>
   Matrix<Scalar> decision_function(const Eigen::EigenBase<X>& x, Index k) const {
+    detail::check_fitted(!coefs.empty(), "L1SVMPath");
+    detail::check_size("X.cols()", x.cols(), coefs[0].rows(), "features of the path");
+    if (k < 0 || k >= intercepts.cols()) detail::reject("k", k, "a point of the path");
     Matrix<Scalar> scores(x.rows(), static_cast<Index>(coefs.size()));
     for (std::size_t c = 0; c < coefs.size(); ++c) {
       const Vector<Scalar> w = coefs[c].col(k);

@@ -175,8 +175,9 @@ class ElasticNetCV : public LinearModel<Scalar> {
         rounded = path.solver == LassoSolver::automatic && RefinedGram<D>::suits(problem) &&
                   RefinedGram<D>::suits(
                       problem, ElasticNetPenalty(alphas.front(), path.l1_ratio, path.positive, factors));
-        whole = rounded ? moment_paths<float>(problem, path, factors, alphas, folds, mse)
-                        : moment_paths<double>(problem, path, factors, alphas, folds, mse);
+        if (rounded) whole = moment_paths<float>(problem, path, factors, alphas, folds, mse);
+        rounded = whole.gram.size() > 0;
+        if (!rounded) whole = moment_paths<double>(problem, path, factors, alphas, folds, mse);
       }
     }
     if (!by_moments) weighted_paths(design, y, weights, path, factors, alphas, folds, fold_weights, mse);
@@ -213,7 +214,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
   }
 
   /// Every fold a path on moments: those of all samples minus the fold's, multiplied in Real. Returns the
-  /// Gram of all samples.
+  /// Gram of all samples; nothing where floats would not do, because a fold holds most of some column.
   template <class Real, Design D>
   GramData moment_paths(const RegressionProblem<D>& problem, const PathOptions& path,
                         const Vector<double>& factors, const std::vector<double>& alphas,
@@ -223,6 +224,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
         detail::fold_moments<Real>(problem, folds, options_.n_folds, correlations);
     detail::Moments total(problem.cols());
     for (const detail::Moments& m : moments) total.add(m, 1);
+    if (std::is_same_v<Real, float> && !detail::spread_over_folds(moments, total)) return {};
     detail::parallel_blocks(options_.n_folds, 1, path.n_threads, [&](const detail::Block& block) {
       const detail::Moments& left_out = moments[static_cast<std::size_t>(block.id)];
       detail::Moments training = total;

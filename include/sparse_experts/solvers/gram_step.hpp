@@ -32,6 +32,10 @@ class GramStep {
     take_columns(model.columns);
     gram_.update(model.curvature, model.unit);
     const auto m = static_cast<Index>(model.columns.size());
+    if (model.free_intercept && mostly_constant(model.columns)) {
+      gram_.use_doubles();
+      gram_.update(model.curvature, model.unit);
+    }
     const double bias_curvature = gram_(0, 0);
     const bool bias = model.free_intercept && bias_curvature > 0;
     slots_.resize(model.columns.size());
@@ -69,6 +73,15 @@ class GramStep {
 
  private:
   static constexpr Index few_columns = 256;
+
+  // Whether little is left of a column once its mean is taken away: less than floats resolve.
+  bool mostly_constant(const std::vector<Index>& columns) const {
+    for (const Index j : columns) {
+      const Index slot = slot_of_[static_cast<std::size_t>(j)];
+      if (gram_(0, slot) * gram_(0, slot) > (1 - 1e-3) * gram_(0, 0) * gram_(slot, slot)) return true;
+    }
+    return false;
+  }
 
   void take_columns(const std::vector<Index>& columns) {
     std::size_t fresh = 0;

@@ -44,6 +44,7 @@ class ProximalNewton {
     Convergence result = certify(problem_, state_, settings.tol, best_dual, correlations_);
     double last_objective = std::numeric_limits<double>::infinity();
     Index idle = 0;
+    bool crawls = false;
     for (Index iteration = 1; iteration <= settings.max_iter && !result; ++iteration) {
       const double violation = choose_columns();
       if (model_.columns.empty()) {
@@ -52,7 +53,7 @@ class ProximalNewton {
         return result;
       }
       // A model too loose to move anything is summed and solved better the next time.
-      if (idle > 0) gram_step_.use_doubles();
+      if (idle > 0 || crawls) gram_step_.use_doubles();
       const double accuracy = 0.1 * std::pow(0.01, static_cast<double>(idle));
       take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
@@ -67,6 +68,7 @@ class ProximalNewton {
         return result;
       }
       idle = result.objective < last_objective ? 0 : idle + 1;
+      crawls = last_objective - result.objective <= 1e-6 * result.objective;
       if (!result && idle == 5) {
         result.status = Status::stalled;
         return result;
