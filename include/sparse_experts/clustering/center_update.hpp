@@ -36,8 +36,9 @@ class ClusterSums {
   void update(const Rows& x, const Vector<double>& weights, const Labels& before, const Labels& after,
               Index n_changed, int n_threads) {
     const bool afresh = n_updates_++ % 32 == 0 || 2 * n_changed >= x.rows();
-    constexpr Index fits_beside_rows = 16384;  // numbers: 128 kB a block
-    if (sums_.size() <= fits_beside_rows)
+    // Sums of a block in numbers: 128 kB stay in cache beside the rows, 1 MB pays when all rows are summed.
+    const Index most = afresh ? 131072 : 16384;
+    if (sums_.size() <= most)
       update_by_rows(x, weights, before, after, afresh, n_threads);
     else
       update_by_clusters(x, weights, before, after, afresh, n_threads);
