@@ -4,7 +4,6 @@
 // Synthetic codes (a tenth non-zero), two gates a sample; prints seconds to build and to fit, the objective
 // with its certificate, and the peak memory of the process beyond the codes.
 #include "process.hpp"
-
 #include <sparse_experts/core/random.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/model/gated_design.hpp>

@@ -6,7 +6,6 @@
 // Prints one line a run: seconds, certified gap, objective, iterations. `trace` prints a line a step before:
 // seconds, objective, gap (one problem, one run). `path` fits 50 values of C up to C.
 #include "../process.hpp"
-
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/l1_svm_path.hpp>
 

@@ -5,7 +5,6 @@
 // Files: shape (n p stored, text; stored = 0: dense), x | values, rows, starts; y; alphas. Prints one line
 // per run: seconds, worst certified gap, passes over X, peak memory in MB.
 #include "../process.hpp"
-
 #include <sparse_experts/linear/path.hpp>
 
 #include <algorithm>

@@ -51,7 +51,8 @@ class Assignment {
     const double all = static_cast<double>(problem_.x.rows()) * static_cast<double>(centers.rows());
     // One distance alone, to the own centre, takes about three times its share of a block of them.
     const double most = (0.85 - 2.0 / static_cast<double>(n_clusters_)) * all;
-    const bool useless = automatic_ && running_ && !dear() && static_cast<double>(evaluations() - before) > most;
+    const bool useless =
+        automatic_ && running_ && !dear() && static_cast<double>(evaluations() - before) > most;
     running_ = !useless;
     if (useless) pause_ = next_pause_ *= 2;
   }

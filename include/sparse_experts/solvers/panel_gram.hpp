@@ -65,9 +65,9 @@ void pack_panel(const RegressionProblem<D>& problem, const Vector<double>& facto
   });
 }
 
-/// (X̃F)'Ω(X̃F) of dense columns, F = diag(factors), by panels of rows, each of which adds one blocked symmetric
-/// product. Real is what the panels hold: float halves the time (see float_sum_error for its price). n p²/2
-/// multiply-adds, one pass over X, memory p² plus a panel.
+/// (X̃F)'Ω(X̃F) of dense columns, F = diag(factors), by panels of rows, each of which adds one blocked
+/// symmetric product. Real is what the panels hold: float halves the time (see float_sum_error for its
+/// price). n p²/2 multiply-adds, one pass over X, memory p² plus a panel.
 template <class Real, Design D>
 void panel_gram(const RegressionProblem<D>& problem, const Vector<double>& factors, Matrix<double>& gram,
                 Correlations* correlations = nullptr) {
