@@ -165,3 +165,11 @@ TEST_F(LassoInput, StandardizeEqualsScaledColumns) {
   EXPECT_LT((standardized.coef() - back).norm(), 1e-5 * back.norm());
   EXPECT_NEAR(standardized.convergence().objective, plain.convergence().objective, 1e-10);
 }
+
+TEST_F(LassoInput, ValuesThatCannotBeSquaredAreNamed) {
+  se::Lasso<double> lasso({.alpha = 0.1});
+  expect_rejected([&] { lasso.fit(made.X, made.y * 1e160); }, "sum of squares of y");
+  se::Matrix<double> x = made.X;
+  x.col(3) *= 1e160;
+  expect_rejected([&] { lasso.fit(x, made.y); }, "X.col(3)");
+}

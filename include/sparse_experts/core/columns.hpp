@@ -30,6 +30,45 @@ inline constexpr bool dense_columns = requires(const D& design) {
   design.column(Index(0));
 };
 
+/// How the values of a design can be copied and changed, where it is a matrix (`known`).
+template <class D>
+struct Storage {
+  struct Matrix {};
+  static constexpr bool known = false;
+};
+
+/// x_i -= shift for n values; false, and nothing done, where floats would be rounded by it.
+template <class Scalar>
+bool subtract(Scalar* x, Index n, Scalar shift) {
+  if constexpr (!std::is_same_v<Scalar, double>)
+    for (Index i = 0; i < n; ++i)
+      if (static_cast<double>(x[i] - shift) != static_cast<double>(x[i]) - static_cast<double>(shift))
+        return false;
+  for (Index i = 0; i < n; ++i) x[i] -= shift;
+  return true;
+}
+
+template <class Scalar>
+struct Storage<DenseColumns<Scalar>> {
+  using Matrix = sparse_experts::Matrix<Scalar>;
+  static constexpr bool known = true;
+  /// Every row of column j is stored.
+  static bool full(const DenseColumns<Scalar>&, Index) { return true; }
+  static bool subtract(Matrix& x, Index j, Scalar shift) {
+    return detail::subtract(x.data() + j * x.rows(), x.rows(), shift);
+  }
+};
+
+template <class Scalar, class StorageIndex>
+struct Storage<SparseColumns<Scalar, StorageIndex>> {
+  using Matrix = SparseMatrix<Scalar, StorageIndex>;
+  static constexpr bool known = true;
+  static bool full(const SparseColumns<Scalar, StorageIndex>& x, Index j) { return x.stored(j) == x.rows(); }
+  static bool subtract(Matrix& x, Index j, Scalar shift) {
+    return detail::subtract(x.valuePtr() + x.outerIndexPtr()[j], x.rows(), shift);
+  }
+};
+
 /// Σ_i weight(i) (x_i - center)², in the order of dense_dot.
 template <class Scalar, class Weight>
 double dense_spread(const Scalar* x, double center, Index n, const Weight& weight) {

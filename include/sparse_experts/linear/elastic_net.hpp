@@ -72,7 +72,7 @@ class ElasticNet : public LinearModel<Scalar> {
                                     detail::checked_factors(options_.penalty_factors, p));
     RegressionProblem<D> problem(design, targets.col(0), sample_weight,
                                  {options_.fit_intercept, options_.standardize, options_.n_threads});
-    if (!problem.finite()) detail::check_finite_columns(design, options_.n_threads);
+    detail::check_magnitudes(problem, design, options_.n_threads);
     const bool warm =
         options_.warm_start && this->is_fitted() && this->n_features() == p && this->n_targets() == q;
     Matrix<Scalar> coefs(p, q);

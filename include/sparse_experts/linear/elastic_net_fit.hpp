@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -30,6 +31,20 @@ struct RegressionFit {
 
 namespace detail {
 
+/// Throws where X or y hold what no sum of squares can: names the entry that is not finite, or says that the
+/// values are too large.
+template <Design D>
+void check_magnitudes(const RegressionProblem<D>& problem, const D& design, int n_threads) {
+  if (!is_finite(problem.null_objective()))
+    reject("sum of squares of y", problem.null_objective(), "a finite value: scale y");
+  if (problem.finite()) return;
+  if constexpr (requires { design.matrix().size(); }) check_finite_columns(design, n_threads);
+  for (Index j = 0; j < problem.cols(); ++j)
+    if (!is_finite(problem.squared_norm()[j]))
+      reject("sum of squares of " + entry_name("X.col", j, 0, true), problem.squared_norm()[j],
+             "a finite value: scale X");
+}
+
 /// Coefficients as the caller's Scalar will hold them; where that changes them, the certificate is measured
 /// again at the rounded ones, against the dual value found before.
 template <class Scalar, Design D>
@@ -41,6 +56,7 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
   fit.n_passes = solution.n_passes;
   fit.working_set = solution.working_set;
   fit.counts = solution.counts;
+  const double unit = problem.null_objective();
   if constexpr (!std::is_same_v<Scalar, double>) {
     fit.coef = fit.coef.template cast<Scalar>().template cast<double>();
     const Vector<double> w = problem.scaled_units(fit.coef);
@@ -50,10 +66,15 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
     const Vector<double> r = problem.residual(w);
     Convergence& c = fit.convergence;
     c.objective = 0.5 * (r.dot(problem.weighted(r)) + shift * shift) + penalty_value(penalty, w);
-    const double unit = problem.null_objective();
     c.value =
         unit > 0 ? Certificate{c.objective, solution.certificate.dual, solution.certificate.size}.gap() / unit
                  : 0;
+    if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
+  } else if (unit > 0) {
+    // What is lost of an intercept that balances columns far from zero.
+    const double lost = problem.intercept_rounding(fit.coef);
+    Convergence& c = fit.convergence;
+    c.value += 0.5 * lost * lost / unit;
     if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
   }
   return fit;
@@ -88,6 +109,7 @@ RegressionFit fit_elastic_net(const D& design, const Vector<double>& y, const El
   }
   const RegressionProblem<D> problem(design, y, sample_weight,
                                      {options.fit_intercept, options.standardize, options.n_threads});
+  detail::check_magnitudes(problem, design, options.n_threads);
   Vector<double> start = warm_start.size() > 0 ? problem.scaled_units(warm_start)
                                                : Vector<double>(Vector<double>::Zero(design.cols()));
   PathSolver<D> solver(problem, options.solver, 1,

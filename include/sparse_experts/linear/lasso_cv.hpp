@@ -157,7 +157,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
                        "a positive sum in every fold");
     const RegressionProblem<D> problem(design, y, sample_weight,
                                        {options_.fit_intercept, options_.standardize, options_.n_threads});
-    if (!problem.finite()) detail::check_finite_columns(design, options_.n_threads);
+    detail::check_magnitudes(problem, design, options_.n_threads);
     const std::vector<double> alphas =
         path.alphas.empty()
             ? detail::geometric_alphas(detail::alpha_max(problem, path.l1_ratio, path.positive, factors),

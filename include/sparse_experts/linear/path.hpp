@@ -167,7 +167,7 @@ RegressionPath<typename X::Scalar> elastic_net_path(
     const RegressionProblem<D> problem(design, target.template cast<double>(),
                                        sample_weight.template cast<double>(),
                                        {options.fit_intercept, options.standardize, options.n_threads});
-    if (!problem.finite()) detail::check_finite_columns(design, options.n_threads);
+    detail::check_magnitudes(problem, design, options.n_threads);
     return detail::path_of<Scalar>(problem, options, factors);
   });
 }
@@ -194,7 +194,7 @@ double alpha_max(const Eigen::EigenBase<X>& x, const Eigen::MatrixBase<Y>& y, do
   const Vector<Scalar> target = detail::checked_target(x.derived(), y.derived());
   return detail::with_columns(x, [&]<Design D>(const D& design) {
     const RegressionProblem<D> problem(design, target.template cast<double>(), {}, {fit_intercept, false, 0});
-    if (!problem.finite()) detail::check_finite_columns(design, 0);
+    detail::check_magnitudes(problem, design, 0);
     return detail::alpha_max(problem, l1_ratio, false, {});
   });
 }

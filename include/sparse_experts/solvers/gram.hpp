@@ -143,8 +143,7 @@ class GramSolver {
       if (c.status != Status::max_iter || iteration >= stop.max_iter) break;
       // Exact at the second attempt only: paths need no more than their tolerance.
       const double accuracy = iteration == 0 ? std::max(1e-15, 1e-3 * stop.tol) : 1e-15;
-      gram_descent(program_, newton_, accuracy * std::sqrt(y_squared_ * std::max(1e-300, norms_.maxCoeff())),
-                   10000);
+      gram_descent(program_, newton_, accuracy * std::sqrt(y_squared_), 10000);
     }
     solution.w = program_.w;
     solution.working_set = program_.size();

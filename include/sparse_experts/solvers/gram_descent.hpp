@@ -11,24 +11,21 @@ namespace sparse_experts {
 
 namespace detail {
 
-/// Largest violation of the optimality conditions of the columns outside the support.
+/// Whether a column violates its optimality condition by more than `tol` times its length; `worst` grows to
+/// the largest violation in that unit. Columns of all sizes are held to the same standard.
 template <class = void>
-double entering_violation(const GramProgram& q) {
-  double worst = 0;
-  for (Index j = 0; j < q.size(); ++j)
-    if (q.w[j] == 0)
-      worst = std::max(worst, (q.positive ? q.gradient[j] : std::abs(q.gradient[j])) - q.l1[j]);
-  return worst;
-}
-
-/// The same for all columns.
-template <class = void>
-double violation(const GramProgram& q) {
-  double worst = entering_violation(q);
-  for (Index j = 0; j < q.size(); ++j)
-    if (q.w[j] != 0)
-      worst = std::max(worst, std::abs(q.gradient[j] - q.l2[j] * q.w[j] - std::copysign(q.l1[j], q.w[j])));
-  return worst;
+bool violated(const GramProgram& q, double tol, double& worst) {
+  bool any = false;
+  for (Index j = 0; j < q.size(); ++j) {
+    const double g = q.gradient[j];
+    const double excess = q.w[j] != 0 ? std::abs(g - q.l2[j] * q.w[j] - std::copysign(q.l1[j], q.w[j]))
+                                      : (q.positive ? g : std::abs(g)) - q.l1[j];
+    if (!(excess > 0)) continue;
+    const double length = std::sqrt(q.gram(j, j));
+    any = any || excess > tol * length;
+    if (length > 0) worst = std::max(worst, excess / length);
+  }
+  return any;
 }
 
 /// One sweep of coordinate descent with covariance updates: a weight that moves costs one column of the Gram,
@@ -58,8 +55,8 @@ Index gram_sweep(GramProgram& q) {
 }  // namespace detail
 
 /// Solves a GramProgram: sweeps of coordinate descent find the support, Newton steps solve on it, until no
-/// column violates its optimality condition by more than `tol` (in units of the correlations). Ref:
-/// covariance updates: Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2. Returns the number of sweeps.
+/// column violates its optimality condition by more than `tol` times its length. Ref: covariance updates:
+/// Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2. Returns the number of sweeps.
 template <class = void>
 Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_sweeps) {
   Index sweeps = 0;
@@ -72,8 +69,8 @@ Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_
       if (detail::gram_sweep(q) * 500 <= q.size()) break;
     }
     newton.minimise(q, 200);
-    const double worst = detail::violation(q);
-    if (worst <= tol) break;
+    double worst = 0;
+    if (!detail::violated(q, tol, worst)) break;
     // Near rounding the violations stop falling; a few more rounds cannot help.
     stuck = last >= 0 && worst >= 0.9 * last ? stuck + 1 : 0;
     if (stuck >= 50) break;

@@ -165,8 +165,7 @@ class RefinedGram {
     const Vector<double>& norms = problem_->squared_norm();
     detail::load_penalty(penalty, norms, w, program_, newton_);
     detail::refresh_gradient(target, program_);
-    gram_descent(program_, newton_,
-                 std::max(tol, 1e-15) * std::sqrt(2 * problem_->null_objective() * norms.maxCoeff()), 1000);
+    gram_descent(program_, newton_, std::max(tol, 1e-15) * std::sqrt(2 * problem_->null_objective()), 1000);
   }
 
   /// What d = w - s costs the certificate at most, roughly: the box of the dual point shrinks.

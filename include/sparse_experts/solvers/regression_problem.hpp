@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct RegressionOptions {
 /// with m_j the weighted means (0 without an intercept) and s_j the scales. Nothing of it is materialised:
 /// sparse columns stay sparse. In these units the solvers are free of n, of the sample weights and of the
 /// intercept. All vectors are doubles. The design must outlive the problem.
+/// Implicit centring loses the digits that |m_j| is above the spread of the column: where these are many, the
+/// problem stands on a copy of X whose columns in question have been moved to about 0 (shift()).
 template <Design D>
 class RegressionProblem {
  public:
@@ -39,6 +42,7 @@ class RegressionProblem {
     weights_ = sample_weight;
     detail::multiply(weights_.data(), weights_.size(), 1 / detail::total(weights_));
     summarise_columns();
+    if (options.fit_intercept) move_far_columns();
     set_target(y);
   }
 
@@ -59,6 +63,7 @@ class RegressionProblem {
     }
   }
 
+  /// The columns that the solvers see: X, but for what shift() has been taken from some.
   const D& design() const { return *design_; }
   Index rows() const { return design_->rows(); }
   Index cols() const { return design_->cols(); }
@@ -127,8 +132,15 @@ class RegressionProblem {
     Vector<double> coef = detail::entry_products(scale_, w);
     double intercept = y_mean_;
     for (Index j = 0; j < cols(); ++j)
-      if (coef[j] != 0) intercept -= mean_[j] * coef[j];
+      if (coef[j] != 0) intercept -= full_mean(j) * coef[j];
     return {std::move(coef), intercept};
+  }
+  /// Bound on the rounding of that intercept beyond a few units of ȳ.
+  double intercept_rounding(const Vector<double>& coef) const {
+    if (!options_.fit_intercept) return 0;
+    double sum = 0;
+    for (Index j = 0; j < cols(); ++j) sum += std::abs(full_mean(j) * coef[j]);
+    return 2 * std::numeric_limits<double>::epsilon() * sum;
   }
   /// The inverse: warm starts come in the units of the design.
   Vector<double> scaled_units(const Vector<double>& coef) const {
@@ -140,6 +152,8 @@ class RegressionProblem {
   }
 
  private:
+  /// Of the column of X.
+  double full_mean(Index j) const { return mean_[j] + (moved_ ? moved_->shift[j] : 0); }
   double mean(const Vector<double>& r) const {
     return weights_.size() > 0 ? detail::inner_product(weights_, r)
                                : detail::total(r) / static_cast<double>(rows());
@@ -204,7 +218,36 @@ class RegressionProblem {
     finite_ = std::find(finite.begin(), finite.end(), 0) == finite.end();
   }
 
+  /// X with some columns moved.
+  struct Moved {
+    typename detail::Storage<D>::Matrix matrix;
+    D design;
+    Vector<double> shift;  // what has been subtracted from each column
+
+    explicit Moved(const D& x) : matrix(x.matrix()), design(matrix) { detail::fill(shift, x.cols(), 0.0); }
+  };
+
+  void move_far_columns() {
+    if constexpr (detail::Storage<D>::known) {
+      // Sweeps with a lazy mean lose twice the digits of |mean| / spread.
+      constexpr double far = 1e3;
+      for (Index j = 0; j < cols(); ++j) {
+        const double spread = std::sqrt(norm_[j]) / scale_[j];
+        if (!(spread > 0 && std::abs(mean_[j]) > far * spread) || !detail::Storage<D>::full(*design_, j))
+          continue;
+        if (!moved_) moved_ = std::make_shared<Moved>(*design_);
+        const auto shift = static_cast<Scalar>(mean_[j]);
+        if (detail::Storage<D>::subtract(moved_->matrix, j, shift))
+          moved_->shift[j] = static_cast<double>(shift);
+      }
+      if (!moved_) return;
+      design_ = &moved_->design;
+      summarise_columns();
+    }
+  }
+
   const D* design_;
+  std::shared_ptr<Moved> moved_;  // design_ looks at it
   RegressionOptions options_;
   Vector<double> weights_, y_, mean_, norm_, scale_;
   double y_mean_ = 0, y_squared_ = 0;

@@ -112,11 +112,8 @@ class WorkingSetSolver {
   bool unusable(const ElasticNetPenalty& penalty, Index j) const {
     return problem_->squared_norm()[j] == 0 || penalty.excluded(j);
   }
-  /// Violations of the set's own problem that are left to the next iteration, in units of correlations.
-  double tolerance() const {
-    return 1e-15 *
-           std::sqrt(2 * problem_->null_objective() * std::max(1e-300, problem_->squared_norm().maxCoeff()));
-  }
+  /// Violations of the set's own problem that are left to the next iteration, in lengths of the columns.
+  double tolerance() const { return 1e-15 * std::sqrt(2 * problem_->null_objective()); }
 
   /// Entries of X that sweeps over columns may touch before the set is solved on its Gram; 0: none. Where
   /// columns hold few entries beside the size of the set, a sweep costs far less than one on the Gram, let
