@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Fits the arrays that l1_svm.py leaves in a directory and writes the weights back.
-//   l1_svm_driver <directory> <C> <tol> <solver> <threads> <runs> [trace | path]
+//   l1_svm_driver <directory> <C> <tol> <solver> <threads> <runs> [trace | path | path-unscreened]
 // Files: shape (n p stored, text; stored = 0: dense), x | values, rows, starts; y (int labels). No bias.
 // Prints one line a run: seconds, certified gap, objective, iterations. `trace` prints a line a step before:
-// seconds, objective, gap (one problem, one run). `path` fits 50 values of C up to C.
+// seconds, objective, gap (one problem, one run). `path` fits 50 values of C up to C,
+// `path-unscreened` without screening.
 #include "../process.hpp"
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/l1_svm_path.hpp>
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -40,11 +42,12 @@ template <class X>
 void run(const X& x, const se::LabelVector& y, const Settings& settings) {
   for (int k = 0; k < settings.runs; ++k) {
     const auto start = std::chrono::steady_clock::now();
-    if (settings.mode == "path") {
+    if (settings.mode == "path" || settings.mode == "path-unscreened") {
       se::L1SVMPathOptions options;
       options.C_max = settings.fit.C;
       options.tol = settings.fit.tol;
       options.fit_intercept = false;
+      options.screening = settings.mode == "path";
       options.n_threads = settings.fit.n_threads;
       options.solver = settings.fit.solver;
       const auto path = se::l1_svm_path(x, y, options);
@@ -55,8 +58,10 @@ void run(const X& x, const se::LabelVector& y, const Settings& settings) {
         worst = std::max(worst, c.value);
         n_iter += c.n_iter;
       }
-      std::printf("%.6f %.3e %.10g %ld\n", seconds, worst, path.convergence.back().objective,
-                  static_cast<long>(n_iter));
+      const Index screened =
+          std::accumulate(path.n_screened.begin(), path.n_screened.end(), Index(0)) / options.n_Cs;
+      std::printf("%.6f %.3e %.10g %ld %ld\n", seconds, worst, path.convergence.back().objective,
+                  static_cast<long>(n_iter), static_cast<long>(screened));
       write_weights(settings, se::Matrix<double>(path.coefs[0].rightCols(1)));
       continue;
     }

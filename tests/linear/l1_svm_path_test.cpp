@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "support/problems.hpp"
+#include <sparse_experts/core/random.hpp>
 #include <sparse_experts/linear/l1_svm.hpp>
 #include <sparse_experts/linear/l1_svm_cv.hpp>
 #include <sparse_experts/linear/l1_svm_path.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace {
@@ -30,6 +33,62 @@ TEST(L1SVMPath, EveryPointIsTheFitAtItsC) {
       EXPECT_EQ(path.predict(problem.X, k), cold.predict(problem.X));
     }
   }
+}
+
+// Columns in groups that say nearly the same: the guess of the screening is often wrong.
+TEST(L1SVMPath, ScreeningChangesTheWorkAndNotTheSolution) {
+  Index screened = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    se::Random random(seed);
+    const Index n = 40 + random.below(60), p = 60 + random.below(200);
+    se::Matrix<double> x = test_support::random_matrix<double>(n, p, random);
+    for (Index j = 1; j < p; ++j)
+      if (random.uniform() < 0.5) x.col(j) = 0.9 * x.col(j - 1) + 0.3 * x.col(j);
+    if (seed % 3 == 0) x = (x.array().abs() < 1.2).select(0, x);
+    se::LabelVector labels(n);
+    for (Index i = 0; i < n; ++i)
+      labels[i] = (x(i, 0) - x(i, p / 2) + 0.5 * random.normal() > 0) + (seed % 4 == 3 && x(i, 3) > 1);
+    se::L1SVMPathOptions options{
+        .n_Cs = 20,
+        .C_max = 3,
+        .tol = 1e-8,
+        .loss = seed % 5 == 4 ? se::L1SVMLoss::logistic : se::L1SVMLoss::squared_hinge,
+        .fit_intercept = seed % 2 == 0,
+        .solver = seed % 3 == 0 ? se::L1SVMSolver::working_set : se::L1SVMSolver::proximal_newton};
+    const auto fit = [&] {
+      return seed % 3 == 0 ? se::l1_svm_path(se::SparseMatrix<double>(x.sparseView()), labels, options)
+                           : se::l1_svm_path(x, labels, options);
+    };
+    const auto with = fit();
+    options.screening = false;
+    const auto without = fit();
+    for (std::size_t k = 0; k < with.Cs.size(); ++k) {
+      EXPECT_TRUE(with.convergence[k]);
+      EXPECT_TRUE(without.convergence[k]);
+      EXPECT_EQ(without.n_screened[k], 0);
+      screened += with.n_screened[k];
+      for (std::size_t c = 0; c < with.coefs.size(); ++c) {
+        // The objective of either from scratch, and the optimality conditions of all columns.
+        const int positive = with.classes[with.coefs.size() == 1 ? 1 : c];
+        const se::Vector<double> y = (labels.array() == positive).select(se::Vector<double>::Ones(n), -1.0);
+        const auto objective = [&](const auto& path) {
+          const auto column = static_cast<Index>(k);
+          const se::Vector<double> w = path.coefs[c].col(column);
+          const se::Vector<double> z =
+              y.array() * ((x * w).array() + path.intercepts(static_cast<Index>(c), column));
+          double sum = w.cwiseAbs().sum();
+          for (Index i = 0; i < n; ++i)
+            sum +=
+                path.Cs[k] * (options.loss == se::L1SVMLoss::logistic ? std::log1p(std::exp(-z[i]))
+                                                                      : std::pow(std::max(0.0, 1 - z[i]), 2));
+          return sum;
+        };
+        const double a = objective(with), b = objective(without);
+        EXPECT_NEAR(a, b, 2e-8 * b) << "seed " << seed << " point " << k;
+      }
+    }
+  }
+  EXPECT_GT(screened, 0);
 }
 
 TEST(L1SVMPath, BadValuesAreRejected) {

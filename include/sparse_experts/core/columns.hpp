@@ -161,9 +161,6 @@ void column_axpy(const D& design, Index j, double a, const double* weights, doub
   }
 }
 
-/// Work below some ten microseconds is not worth waking other threads for.
-inline int threads_for(Index work, int n_threads) { return work < 100000 ? 1 : n_threads; }
-
 /// check_finite(X), by blocks of columns in parallel.
 template <Design D>
 void check_finite_columns(const D& design, int n_threads) {

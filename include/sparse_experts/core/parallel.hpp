@@ -51,6 +51,9 @@ inline Index resolve_threads(int n_threads) {
 #endif
 }
 
+/// Work (in entries) below some ten microseconds is not worth waking other threads for.
+inline int threads_for(Index work, int n_threads) { return work < 100000 ? 1 : n_threads; }
+
 constexpr Index block_count(Index n_items, Index block_size) {
   return n_items <= 0 ? 0 : (n_items - 1) / std::max<Index>(1, block_size) + 1;
 }

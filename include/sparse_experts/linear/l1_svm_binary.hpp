@@ -125,11 +125,13 @@ inline std::unique_ptr<RowSample> row_sample(const MarginColumns& x, const L1SVM
 inline L1SVMSolution solve_l1_svm_signs(const MarginColumns& columns, const RowSample* sample,
                                         Vector<double> signs, Vector<double> costs,
                                         const L1SVMOptions& options, const L1SVMSolution& warm_start,
-                                        const MarginSettings& settings, GramStep* gram_step = nullptr) {
+                                        const MarginSettings& settings, GramStep* gram_step = nullptr,
+                                        MarginScreening* screening = nullptr) {
   const bool bias_column = options.fit_intercept && options.penalize_intercept;
   const MarginProblem problem{
       columns,      std::move(signs),  std::move(costs), options.fit_intercept && !bias_column,
-      options.loss, options.n_threads, sample,           gram_step};
+      options.loss, options.n_threads, sample,           gram_step,
+      screening};
   if (!bias_column) return solve_margin_problem(problem, options.solver, warm_start, settings);
   const double scaling = options.intercept_scaling;
   L1SVMSolution start;

@@ -9,9 +9,11 @@
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
+#include <sparse_experts/solvers/margin_screening.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,7 @@ struct L1SVMPathOptions {
   L1SVMSolver solver = L1SVMSolver::automatic;  ///< variant
   Index max_iter = 1000;                        ///< outer iterations a point
   std::vector<double> Cs = {};                  ///< given values, ascending and > 0; empty: made from n_Cs
+  bool screening = true;  ///< passes over columns that the point before expects at zero only to certify
 };
 
 /// Solutions along C, ascending.
@@ -40,6 +43,7 @@ struct L1SVMPath {
   std::vector<SparseMatrix<Scalar>> coefs;  ///< one p x n_Cs matrix a problem (one in all for two classes)
   Matrix<Scalar> intercepts;                ///< n_problems x n_Cs
   std::vector<Convergence> convergence;     ///< the worst class of each point
+  std::vector<Index> n_screened;            ///< columns left out until the end, over all problems of a point
 
   /// X W + b at point k: n x n_problems.
   template <class X>
@@ -102,8 +106,8 @@ inline L1SVMOptions fit_options(const L1SVMPathOptions& path) {
 }  // namespace detail
 
 /// The L1-SVM for a sequence of C, ascending, each point started at the one before (small C: few weights, so
-/// the working sets grow along the path). X: n x p dense or sparse, labels as in L1SVM.
-/// Throws std::invalid_argument on bad sizes or values.
+/// the working sets grow along the path); columns that are expected at zero are looked at once a point. X: n
+/// x p dense or sparse, labels as in L1SVM. Throws std::invalid_argument on bad sizes or values.
 template <class X, class Labels>
 L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const Labels& labels,
                                           const L1SVMPathOptions& options = L1SVMPathOptions()) {
@@ -124,6 +128,7 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
   path.coefs.assign(n_problems, SparseMatrix<Scalar>(x.cols(), n_points));
   path.intercepts.resize(static_cast<Index>(n_problems), n_points);
   std::vector<std::vector<Convergence>> ends(path.Cs.size(), std::vector<Convergence>(n_problems));
+  std::vector<std::vector<Index>> screened(path.Cs.size(), std::vector<Index>(n_problems, 0));
 
   detail::with_columns(x, [&](const auto& design) {
     detail::check_finite(design.matrix(), "X");
@@ -135,11 +140,14 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
                                            .select(Vector<double>::Ones(checked.size()), -1.0);
           L1SVMSolution solution;
           detail::GramStep gram_step(columns, options.n_threads);
+          detail::MarginScreening screening;
           for (Index k = 0; k < n_points; ++k) {
             const auto at = static_cast<std::size_t>(k);
-            solution = detail::solve_l1_svm_signs(columns, nullptr, signs,
-                                                  detail::sample_costs(path.Cs[at], weights), fit, solution,
-                                                  {fit.tol, fit.max_iter, {}}, &gram_step);
+            if (k > 0 && options.screening) screening.start(path.Cs[at] / path.Cs[at - 1], solution.coef);
+            solution = detail::solve_l1_svm_signs(
+                columns, nullptr, signs, detail::sample_costs(path.Cs[at], weights), fit, solution,
+                {fit.tol, fit.max_iter, {}}, &gram_step, options.screening ? &screening : nullptr);
+            screened[at][c] = screening.n_screened();
             path.coefs[c].startVec(k);
             for (Index j = 0; j < solution.coef.size(); ++j)
               if (solution.coef[j] != 0)
@@ -151,6 +159,8 @@ L1SVMPath<typename X::Scalar> l1_svm_path(const Eigen::EigenBase<X>& x, const La
         });
   });
   for (const auto& end : ends) path.convergence.push_back(detail::worst_of(end));
+  for (const auto& out : screened)
+    path.n_screened.push_back(std::accumulate(out.begin(), out.end(), Index(0)));
   return path;
 }
 

@@ -8,6 +8,7 @@
 #include <sparse_experts/solvers/column_run.hpp>
 #include <sparse_experts/solvers/row_entries.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -76,8 +77,26 @@ class MarginColumns {
   virtual ColumnRun visit(Index j, ColumnCopy& scratch) const = 0;
   /// out = X'r, one pass.
   virtual void correlations(const double* r, double* out, int n_threads) const = 0;
+  /// The same for some columns; out of the others is 0, or what it is where all are computed at once.
+  virtual void correlations_of(const std::vector<Index>& columns, const double* r, double* out,
+                               int n_threads) const {
+    std::fill_n(out, cols_, 0.0);
+    const auto count = static_cast<Index>(columns.size());
+    parallel_blocks(count, 64, threads_for(entries(count), n_threads), [&](const Block& block) {
+      ColumnCopy scratch;
+      for (Index k = block.begin; k < block.end; ++k) {
+        const Index j = columns[static_cast<std::size_t>(k)];
+        out[j] = visit(j, scratch).dot(r);
+      }
+    });
+  }
 
  protected:
+  /// Stored ones of `count` columns, about.
+  Index entries(Index count) const {
+    return static_cast<Index>(share_ * static_cast<double>(rows_) * static_cast<double>(count));
+  }
+
   Vector<double> norms_;
   double share_ = 1;
   RowEntries by_rows_;
@@ -114,18 +133,19 @@ class DesignColumns final : public MarginColumns {
       share_ = count / (static_cast<double>(rows()) * static_cast<double>(cols()));
       return;
     }
-    const Index stored = parallel_sum(cols(), 64, n_threads, Index{0}, [&](const Block& block) {
-      ColumnCopy scratch;
-      Index count = 0;
-      for (Index j = block.begin; j < block.end; ++j) {
-        const ColumnRun run = visit(j, scratch);
-        double square = 0;
-        run.for_each([&](Index, double x) { square += x * x; });
-        norms_[j] = std::sqrt(square);
-        count += run.count;
-      }
-      return count;
-    });
+    const Index stored =
+        parallel_sum(cols(), 64, threads_for(rows() * cols(), n_threads), Index{0}, [&](const Block& block) {
+          ColumnCopy scratch;
+          Index count = 0;
+          for (Index j = block.begin; j < block.end; ++j) {
+            const ColumnRun run = visit(j, scratch);
+            double square = 0;
+            run.for_each([&](Index, double x) { square += x * x; });
+            norms_[j] = std::sqrt(square);
+            count += run.count;
+          }
+          return count;
+        });
     share_ = static_cast<double>(stored) / (static_cast<double>(rows()) * static_cast<double>(cols()));
     if (SparseDesign<D> && in_place && wants_rows && !sums_pairs(share_))
       by_rows_ = row_entries(*this, n_threads);
@@ -162,11 +182,19 @@ class DesignColumns final : public MarginColumns {
       design_->correlations(r, out, n_threads);
       if (cols() > design_->cols()) out[cols() - 1] = in_memory(cols() - 1).dot(r);
     } else {
-      parallel_blocks(cols(), 64, n_threads, [&](const Block& block) {
+      parallel_blocks(cols(), 64, threads_for(entries(cols()), n_threads), [&](const Block& block) {
         ColumnCopy scratch;
         for (Index j = block.begin; j < block.end; ++j) out[j] = visit(j, scratch).dot(r);
       });
     }
+  }
+
+  void correlations_of(const std::vector<Index>& columns, const double* r, double* out,
+                       int n_threads) const override {
+    if constexpr (requires { design_->correlations(r, out, n_threads); })
+      correlations(r, out, n_threads);
+    else
+      MarginColumns::correlations_of(columns, r, out, n_threads);
   }
 
  private:

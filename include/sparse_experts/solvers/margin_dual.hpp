@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 /// The certificate of the margin solvers, from the dual problem
 ///   max_a -sum_i c_i l*(-a_i / c_i)   subject to |X'(y a)|_inf <= 1, and y'a = 0 when b is free.
@@ -22,8 +23,10 @@ inline double rounding_slack(const MarginColumns& x, Index j, const Vector<doubl
 }
 
 /// Dual value of the best feasible point on the ray through a >= 0 (changed in place: balanced when b is
-/// free). Needs one pass over X; `correlations` receives X'(y a) of the balanced, unscaled point.
-inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector<double>& correlations) {
+/// free). Needs one pass over X; `correlations` receives X'(y a) of the balanced, unscaled point. With
+/// `columns` the problem is that of these columns alone.
+inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector<double>& correlations,
+                         const std::vector<Index>* columns = nullptr) {
   const Vector<double>& y = problem.y;
   if (problem.free_intercept) {
     double plus = 0, minus = 0;
@@ -35,7 +38,10 @@ inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector
   }
   const Vector<double> ya = entry_products(y, a);
   correlations.resize(problem.x.cols());
-  problem.x.correlations(ya.data(), correlations.data(), problem.n_threads);
+  if (columns)
+    problem.x.correlations_of(*columns, ya.data(), correlations.data(), problem.n_threads);
+  else
+    problem.x.correlations(ya.data(), correlations.data(), problem.n_threads);
   double largest = 0;
   for (Index j = 0; j < correlations.size(); ++j) {
     double magnitude = std::abs(correlations[j]);
@@ -70,9 +76,11 @@ inline double dual_value(const MarginProblem& problem, Vector<double>& a, Vector
 /// w and b are as good as the certificate says: computes f = Xw + b from scratch (with the best b when it is
 /// free), then primal, dual and the relative gap. `best_dual` keeps the highest dual value seen;
 /// `correlations` receives X'(y a), the slopes of the loss with the sign turned. `keep_scores`: f is up to
-/// date but for rounding, which is good enough on the way, not for what is returned.
+/// date but for rounding, and with `columns` the dual is that of the problem without the others: good enough
+/// on the way, not for what is returned.
 inline Convergence certify(const MarginProblem& problem, MarginState& state, double tol, double& best_dual,
-                           Vector<double>& correlations, bool keep_scores = false) {
+                           Vector<double>& correlations, bool keep_scores = false,
+                           const std::vector<Index>* columns = nullptr) {
   if (!keep_scores) {
     fill(state.f, problem.y.size(), state.intercept);
     for (Index j = 0; j < state.coef.size(); ++j)
@@ -87,7 +95,7 @@ inline Convergence certify(const MarginProblem& problem, MarginState& state, dou
   natural_dual(problem, state.f, a);
   Convergence result;
   result.objective = absolute_total(state.coef) + loss_sum(problem, state.f);
-  best_dual = std::max(best_dual, dual_value(problem, a, correlations));
+  best_dual = std::max(best_dual, dual_value(problem, a, correlations, columns));
   const double gap = std::max(0.0, result.objective - best_dual);
   result.value = result.objective > 0 ? gap / result.objective : 0;
   result.tolerance = tol;

@@ -17,6 +17,7 @@
 namespace sparse_experts::detail {
 
 class GramStep;
+class MarginScreening;
 
 struct MarginProblem {
   const MarginColumns& x;
@@ -27,6 +28,7 @@ struct MarginProblem {
   int n_threads = 1;                  // of passes over X and of products
   const RowSample* sample = nullptr;  // of the rows, to start from
   GramStep* gram_step = nullptr;      // of the problem before on the same X
+  MarginScreening* screening = nullptr;
 };
 
 /// Where a solver stands: f = Xw + b belongs to coef and intercept.

@@ -10,6 +10,7 @@
 #include <sparse_experts/solvers/margin_dual.hpp>
 #include <sparse_experts/solvers/margin_line_search.hpp>
 #include <sparse_experts/solvers/margin_problem.hpp>
+#include <sparse_experts/solvers/margin_screening.hpp>
 #include <sparse_experts/solvers/newton_model.hpp>
 
 #include <algorithm>
@@ -40,13 +41,19 @@ class ProximalNewton {
         polish_(problem, state) {}
 
   Convergence solve(const MarginSettings& settings) {
-    double best_dual = -std::numeric_limits<double>::infinity();
-    Convergence result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+    const bool all = !screens() || settings.max_iter == 0;
+    Convergence result = all ? certify_all(settings.tol) : look(settings.tol, false);
+    if (result && !all) result = certify_all(settings.tol);
     double last_objective = std::numeric_limits<double>::infinity();
     Index idle = 0;
     bool crawls = false;
     for (Index iteration = 1; iteration <= settings.max_iter && !result; ++iteration) {
-      const double violation = choose_columns();
+      double violation = choose_columns();
+      if (model_.columns.empty() && screens()) {
+        result = certify_all(settings.tol);
+        if (result) break;
+        violation = choose_columns();
+      }
       if (model_.columns.empty()) {
         // All weights are zero and none is wanted: what is left of the gap is rounding.
         result.status = Status::stalled;
@@ -58,11 +65,11 @@ class ProximalNewton {
       take_step(violation, accuracy, result.objective);
       last_objective = result.objective;
       const bool last = iteration == settings.max_iter || idle > 0;
-      result = certify(problem_, state_, settings.tol, best_dual, correlations_, !last);
-      if (result && !last) result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+      result = last ? certify_all(settings.tol) : look(settings.tol, true);
+      if (result && !last) result = certify_all(settings.tol);
       result.n_iter = iteration;
       if (settings.on_iteration && !settings.on_iteration(result)) {
-        result = certify(problem_, state_, settings.tol, best_dual, correlations_);
+        result = certify_all(settings.tol);
         result.n_iter = iteration;
         result.status = Status::stopped;
         return result;
@@ -79,6 +86,28 @@ class ProximalNewton {
 
  private:
   static constexpr double short_step = 0.9;
+
+  bool screens() const { return problem_.screening && problem_.screening->active(); }
+
+  /// Where the solver stands, on the columns that have not been left out.
+  Convergence look(double tol, bool keep_scores) {
+    if (!screens()) return certify(problem_, state_, tol, best_dual_, correlations_, keep_scores);
+    return certify(problem_, state_, tol, part_dual_, correlations_, keep_scores,
+                   &problem_.screening->columns());
+  }
+  /// The certificate of the whole problem.
+  Convergence certify_all(double tol) {
+    const Convergence result = certify(problem_, state_, tol, best_dual_, correlations_);
+    if (problem_.screening) {
+      if (screens()) {
+        problem_.screening->take_back(correlations_);
+        // What has come back makes the problem of the part another one.
+        part_dual_ = -std::numeric_limits<double>::infinity();
+      }
+      problem_.screening->ended(correlations_);
+    }
+    return result;
+  }
 
   // Working set: the support and the columns that violate most, at least as many as the support; returns the
   // largest violation. A column at zero violates by |x_j'(y a)| - 1, one in use by |x_j'(y a) - sign w_j|.
@@ -165,6 +194,8 @@ class ProximalNewton {
   GramStep& gram_step_;
   ColumnStep column_step_;
   CoordinateNewton polish_;
+  double best_dual_ = -std::numeric_limits<double>::infinity();
+  double part_dual_ = -std::numeric_limits<double>::infinity();  // of the columns that are not left out
   NewtonModel model_;
   Vector<double> correlations_, df_;
   std::vector<Index> candidates_;

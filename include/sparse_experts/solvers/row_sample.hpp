@@ -55,7 +55,7 @@ class RowSample final : public MarginColumns {
   ColumnRun run(Index j) const override { return columns_[static_cast<std::size_t>(j)].run(); }
   ColumnRun visit(Index j, ColumnCopy&) const override { return run(j); }
   void correlations(const double* r, double* out, int n_threads) const override {
-    parallel_blocks(cols(), 64, n_threads, [&](const Block& block) {
+    parallel_blocks(cols(), 64, threads_for(entries(cols()), n_threads), [&](const Block& block) {
       for (Index j = block.begin; j < block.end; ++j) out[j] = run(j).dot(r);
     });
   }

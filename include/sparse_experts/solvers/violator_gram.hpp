@@ -194,6 +194,10 @@ class ViolatorGram {
       place_rows(end);
     panels.left.setZero(packed_size(end, depth, tile_rows<Real>));
     panels.right.setZero(packed_size(end - begin, depth, tile_cols));
+    // An entry of a panel is copied, and takes part in as many multiply-adds as there are columns, some eight
+    // of which take as long as a copy.
+    const int n_threads = threads_for(depth * end, n_threads_),
+              n_product = threads_for(depth * end * (end - begin) / 16, n_threads_);
     for (Index top = 0; top < count; top += panel_rows) {
       const Index height = std::min(panel_rows, count - top);
       // Zeros in one sweep: by columns they would be scattered.
@@ -202,14 +206,14 @@ class ViolatorGram {
         panels.right.setZero();
       }
       if (from_rows)
-        parallel_blocks(height, 32, n_threads_, [&](const Block& block) {
+        parallel_blocks(height, 32, n_threads, [&](const Block& block) {
           for (Index k = block.begin; k < block.end; ++k) fill_row(k, top, begin, panels);
         });
       else
-        parallel_blocks(end, tile_rows<Real>, n_threads_, [&](const Block& block) {
+        parallel_blocks(end, tile_rows<Real>, n_threads, [&](const Block& block) {
           for (Index s = block.begin; s < block.end; ++s) fill(s, top, height, depth, begin, panels);
         });
-      parallel_blocks(end - begin, 8 * tile_cols, n_threads_, [&](const Block& block) {
+      parallel_blocks(end - begin, 8 * tile_cols, n_product, [&](const Block& block) {
         update_upper<tile_cols>(panels.left.data(), panels.right.data(), depth, depth, gram_.data(),
                                 gram_.rows(), begin, block.begin, block.end);
       });
