@@ -3,6 +3,7 @@
 
 #include <sparse_experts/coding/atoms.hpp>
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/samples.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -100,6 +101,8 @@ SparseRowMatrix<Scalar> assemble(const std::vector<CodeRows<Scalar>>& blocks, In
   if (offset.back() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     reject("non-zeros of the codes", offset.back(), "fewer than 2^31: encode in smaller batches");
   codes.resizeNonZeros(static_cast<Index>(offset.back()));
+  prefer_large_pages(codes.innerIndexPtr(), static_cast<Index>(offset.back()));
+  prefer_large_pages(codes.valuePtr(), static_cast<Index>(offset.back()));
   std::vector<Index> first_row(blocks.size() + 1, 0);
   for (std::size_t b = 0; b < blocks.size(); ++b)
     first_row[b + 1] = first_row[b] + static_cast<Index>(blocks[b].end.size());

@@ -4,6 +4,7 @@
 #include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/core/validate.hpp>
@@ -42,6 +43,8 @@ SparseMatrix<typename Dense::Scalar> compressed_copy(const Dense& x, int n_threa
   for (const Index count : counts) total += count;
   if (4 * total >= x.size() || total > std::numeric_limits<int>::max()) return {};
   sparse.resizeNonZeros(total);
+  prefer_large_pages(sparse.innerIndexPtr(), total);
+  prefer_large_pages(sparse.valuePtr(), total);
   for (Index j = 0, at = 0; j < x.cols(); at += counts[static_cast<std::size_t>(j++)])
     sparse.outerIndexPtr()[j + 1] = static_cast<int>(at + counts[static_cast<std::size_t>(j)]);
   parallel_blocks(x.cols(), 16, n_threads, [&](const Block& block) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/design.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/samples.hpp>
@@ -45,6 +46,8 @@ class RowAssembler {
       reject("non-zeros of the codes", total, "fewer than 2^31; ask for sparser codes");
     out.outerIndexPtr()[n] = static_cast<int>(total);
     out.resizeNonZeros(static_cast<Index>(total));
+    prefer_large_pages(out.innerIndexPtr(), static_cast<Index>(total));
+    prefer_large_pages(out.valuePtr(), static_cast<Index>(total));
     std::size_t at = 0;
     for (Part& part : parts_) {
       std::copy(part.index.begin(), part.index.end(), out.innerIndexPtr() + at);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 
@@ -211,8 +212,9 @@ class UpdatableCholesky {
   template <class = void>
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
-    const Index capacity = std::max<Index>(r_.rows() + r_.rows() / 4, wanted + 16);
-    Matrix<double> grown(capacity, capacity);
+    // Room is not touched before it is used, a copy is; 24 more keep columns off the same sets of the caches.
+    const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 24);
+    Matrix<double> grown = detail::large_matrix<double>(capacity, capacity);
     for (Index j = 0; j < size_; ++j)
       std::copy(r_.data() + j * r_.rows(), r_.data() + j * r_.rows() + size_, grown.data() + j * capacity);
     r_.swap(grown);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/column_run.hpp>
@@ -50,8 +51,8 @@ RowEntries row_entries(const Columns& x, int n_threads) {
       each(j, block, [&](Index i, double) { ++entries.begin[static_cast<std::size_t>(i) + 1]; });
   });
   for (std::size_t i = 1; i < entries.begin.size(); ++i) entries.begin[i] += entries.begin[i - 1];
-  entries.columns.resize(entries.begin.back());
-  entries.values.resize(entries.begin.back());
+  resize_on_large_pages(entries.columns, entries.begin.back());
+  resize_on_large_pages(entries.values, entries.begin.back());
   parallel_blocks(n, block_rows, n_threads, [&](const Block& block) {
     std::vector<std::size_t> next(entries.begin.begin() + block.begin, entries.begin.begin() + block.end);
     for (Index j = 0; j < p; ++j) {

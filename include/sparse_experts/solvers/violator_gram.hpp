@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/plain_loops.hpp>
 #include <sparse_experts/core/types.hpp>
@@ -88,7 +89,7 @@ class ViolatorGram {
     const Index m = size() + 1, n = x_.rows();
     if (m > gram_.rows()) {
       const Index capacity = std::max(m, std::min(x_.cols() + 1, summed_ + summed_ / 2));
-      Matrix<double> grown(capacity, capacity);
+      Matrix<double> grown = large_matrix<double>(capacity, capacity);
       for (Index s = 0; s < summed_; ++s)
         std::copy_n(gram_.data() + s * gram_.rows(), summed_, grown.data() + s * capacity);
       gram_.swap(grown);

@@ -4,6 +4,7 @@
 #include <sparse_experts/core/columns.hpp>
 #include <sparse_experts/core/design.hpp>
 #include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/regression_problem.hpp>
@@ -41,8 +42,11 @@ class WorkingGram {
     if (count == 0) return;
     columns_.insert(columns_.end(), added.begin(), added.end());
     if (size() > gram.rows()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
-      Matrix<double> grown(capacity, capacity);
+      // Room that is not used is not touched, and costs no memory where the system has pages; a copy does.
+      // Columns a power of two apart would share the sets of the caches.
+      constexpr Index first_capacity = 2048 + 24;
+      const Index capacity = std::min(problem_->cols(), std::max(first_capacity, size() + size() / 2));
+      Matrix<double> grown = detail::large_matrix<double>(capacity, capacity);
       detail::parallel_blocks(old, 64, threads(old * old), [&](const detail::Block& block) {
         for (Index j = block.begin; j < block.end; ++j) grown.col(j).head(old) = gram.col(j).head(old);
       });
@@ -54,8 +58,13 @@ class WorkingGram {
       append_dense(old, gram);
     // The upper part counts: symmetric to the last bit.
     detail::parallel_blocks(size(), 64, threads(size() * count), [&](const detail::Block& block) {
-      for (Index i = block.begin; i < block.end; ++i)
-        for (Index j = std::max(old, i + 1); j < size(); ++j) gram(j, i) = gram(i, j);
+      // By tiles: whole lines of both sides stay in the first cache.
+      constexpr Index tile = 16;
+      for (Index begin = std::max(old, block.begin); begin < size(); begin += tile) {
+        const Index end = std::min(size(), begin + tile);
+        for (Index i = block.begin; i < std::min(block.end, end); ++i)
+          for (Index j = std::max(begin, i + 1); j < end; ++j) gram(j, i) = gram(i, j);
+      }
     });
   }
 
@@ -79,8 +88,8 @@ class WorkingGram {
   void append_dense(Index old, Matrix<double>& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 4));
-      Matrix<double> grown(n, capacity);
+      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      Matrix<double> grown = detail::large_matrix<double>(n, capacity);
       detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
         grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
       });
