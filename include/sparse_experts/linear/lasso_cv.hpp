@@ -220,16 +220,12 @@ class ElasticNetCV : public LinearModel<Scalar> {
                         const Vector<double>& factors, const std::vector<double>& alphas,
                         const std::vector<Index>& folds, Matrix<double>& mse) const {
     detail::Correlations correlations(problem);
-    const std::vector<detail::Moments> moments =
+    const detail::FoldMoments moments =
         detail::fold_moments<Real>(problem, folds, options_.n_folds, correlations);
-    detail::Moments total(problem.cols());
-    for (const detail::Moments& m : moments) total.add(m, 1);
-    if (std::is_same_v<Real, float> && !detail::spread_over_folds(moments, total)) return {};
+    if (std::is_same_v<Real, float> && !detail::spread_over_folds(moments)) return {};
     detail::parallel_blocks(options_.n_folds, 1, path.n_threads, [&](const detail::Block& block) {
-      const detail::Moments& left_out = moments[static_cast<std::size_t>(block.id)];
-      detail::Moments training = total;
-      training.add(left_out, -1);
-      detail::MomentProblem fold(std::move(training), path.fit_intercept, path.standardize,
+      const detail::Moments& left_out = moments.of(block.id);
+      detail::MomentProblem fold(moments.total(), left_out, path.fit_intercept, path.standardize,
                                  std::is_same_v<Real, float> ? detail::float_sum_error : 1e-13);
       GramSolver solver(std::move(fold.data), fold.norms);
       Vector<double> w = Vector<double>::Zero(problem.cols());
@@ -242,7 +238,7 @@ class ElasticNetCV : public LinearModel<Scalar> {
     });
     // The moments are about the means of all samples already.
     GramData whole;
-    whole.gram = problem.scale().asDiagonal() * total.xx * problem.scale().asDiagonal();
+    whole.gram = problem.scale().asDiagonal() * moments.total().xx * problem.scale().asDiagonal();
     whole.target = correlations.finish(problem);
     whole.y_squared = 2 * problem.null_objective();
     return whole;
@@ -263,7 +259,9 @@ class ElasticNetCV : public LinearModel<Scalar> {
     Index within = best;
     while (within > 0 && mean[within - 1] <= mean[best] + error[best]) --within;
 
-    const std::vector<double> down(alphas.begin(), alphas.begin() + best + 1);
+    // On a Gram that is there already the points on the way would be the larger part.
+    const std::vector<double> down(alphas.begin() + (whole.gram.size() > 0 ? best : 0),
+                                   alphas.begin() + best + 1);
     PathSolver<D> solver = whole.gram.size() > 0
                                ? PathSolver<D>(problem, std::move(whole), rounded)
                                : PathSolver<D>(problem, kind, static_cast<Index>(down.size()));

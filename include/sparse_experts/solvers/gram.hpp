@@ -71,8 +71,11 @@ void load_penalty(const ElasticNetPenalty& penalty, const Vector<double>& norms,
 template <class = void>
 void refresh_gradient(const Vector<double>& target, GramProgram& program) {
   program.gradient = target;
+  std::vector<Index> support;
   for (Index j = 0; j < target.size(); ++j)
-    if (program.w[j] != 0) program.gradient -= program.w[j] * program.gram.col(j);
+    if (program.w[j] != 0) support.push_back(j);
+  subtract_columns(
+      program, support, [&](Index j) { return program.w[j]; }, 0, target.size());
 }
 
 }  // namespace detail
@@ -113,12 +116,15 @@ class GramSolver {
   void set_target(Vector<double> target, double y_squared) {
     target_ = std::move(target);
     y_squared_ = y_squared;
+    known_ = false;
   }
   const Vector<double>& target() const { return target_; }
 
   template <class = void>
   Solution solve(const ElasticNetPenalty& penalty, const StoppingRule& stop, Vector<double> w) {
+    const Vector<double> last = program_.w;
     detail::load_penalty(penalty, norms_, w, program_, newton_);
+    known_ = known_ && last == program_.w;
     Solution solution;
     Convergence& c = solution.convergence;
     c.tolerance = stop.tol;
@@ -143,6 +149,7 @@ class GramSolver {
       if (c.status != Status::max_iter || iteration >= stop.max_iter) break;
       // Exact at the second attempt only: paths need no more than their tolerance.
       const double accuracy = iteration == 0 ? std::max(1e-15, 1e-3 * stop.tol) : 1e-15;
+      known_ = false;
       gram_descent(program_, newton_, accuracy * std::sqrt(y_squared_), 10000);
     }
     solution.w = program_.w;
@@ -153,7 +160,8 @@ class GramSolver {
  private:
   template <class = void>
   Certificate certificate(const ElasticNetPenalty& penalty) {
-    detail::refresh_gradient(target_, program_);
+    if (!known_) detail::refresh_gradient(target_, program_);
+    known_ = true;
     const Vector<double>& w = program_.w;
     // r'Ωr = y'Ωy - w'(X'Ωy + X'Ωr), y'Ωr = y'Ωy - w'X'Ωy
     const double y_dot_v = y_squared_ - w.dot(target_);
@@ -168,6 +176,7 @@ class GramSolver {
   double y_squared_;
   GramProgram program_;
   SupportNewton newton_;
+  bool known_ = false;  // the gradient is that of the weights, from scratch
 };
 
 }  // namespace sparse_experts

@@ -26,6 +26,30 @@ struct GramProgram {
   double unit_step(Index j) const { return gram(j, j) + l2[j]; }
 };
 
+namespace detail {
+
+/// gradient -= Σ step(j) G_j over the given columns, for the entries [begin, begin + size). Four columns at a
+/// time halve the traffic on the gradient.
+template <class Step>
+void subtract_columns(GramProgram& q, const std::vector<Index>& columns, Step step, Index begin, Index size) {
+  const auto at = [&](Index j) { return q.gram.data() + j * q.gram.rows() + begin; };
+  double* g = q.gradient.data() + begin;
+  std::size_t l = 0;
+  for (; l + 4 <= columns.size(); l += 4) {
+    const Index* j = columns.data() + l;
+    const double *a = at(j[0]), *b = at(j[1]), *c = at(j[2]), *d = at(j[3]);
+    const double wa = step(j[0]), wb = step(j[1]), wc = step(j[2]), wd = step(j[3]);
+    for (Index i = 0; i < size; ++i) g[i] -= (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i]);
+  }
+  for (; l < columns.size(); ++l) {
+    const double* a = at(columns[l]);
+    const double w = step(columns[l]);
+    for (Index i = 0; i < size; ++i) g[i] -= w * a[i];
+  }
+}
+
+}  // namespace detail
+
 /// Newton's method on the support of w: solves the support's linear system by a Cholesky factor that follows
 /// the support, and searches along the step through the points where weights change sign. The objective along
 /// a step is piecewise quadratic, so its minimum is exact; a weight that stops at zero leaves the support.
@@ -233,25 +257,8 @@ class SupportNewton {
       if (q.w[j] != start[j]) moved.push_back(j);
     const Index work = q.size() * static_cast<Index>(moved.size());
     detail::parallel_blocks(q.size(), 256, work < 500000 ? 1 : n_threads_, [&](const detail::Block& block) {
-      const Index begin = block.begin, size = block.size();
-      // Four columns at a time halve the traffic on the gradient.
-      double* g = q.gradient.data() + begin;
-      std::size_t l = 0;
-      for (; l + 4 <= moved.size(); l += 4) {
-        const double *a = q.gram.data() + (moved[l]) * q.gram.rows() + begin,
-                     *b = q.gram.data() + (moved[l + 1]) * q.gram.rows() + begin,
-                     *c = q.gram.data() + (moved[l + 2]) * q.gram.rows() + begin,
-                     *e = q.gram.data() + (moved[l + 3]) * q.gram.rows() + begin;
-        const double wa = q.w[moved[l]] - start[moved[l]], wb = q.w[moved[l + 1]] - start[moved[l + 1]],
-                     wc = q.w[moved[l + 2]] - start[moved[l + 2]],
-                     we = q.w[moved[l + 3]] - start[moved[l + 3]];
-        for (Index i = 0; i < size; ++i) g[i] -= (wa * a[i] + wb * b[i]) + (wc * c[i] + we * e[i]);
-      }
-      for (; l < moved.size(); ++l) {
-        const double* a = q.gram.data() + (moved[l]) * q.gram.rows() + begin;
-        const double step = q.w[moved[l]] - start[moved[l]];
-        for (Index i = 0; i < size; ++i) g[i] -= step * a[i];
-      }
+      detail::subtract_columns(
+          q, moved, [&](Index j) { return q.w[j] - start[j]; }, block.begin, block.size());
     });
   }
 
