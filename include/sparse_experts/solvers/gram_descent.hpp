@@ -14,16 +14,15 @@ namespace detail {
 /// Whether a column violates its optimality condition by more than `tol` times its length; `worst` grows to
 /// the largest violation in that unit. Columns of all sizes are held to the same standard.
 template <class = void>
-bool violated(const GramProgram& q, double tol, double& worst) {
+bool violated(const GramProgram& q, const Vector<double>& length, double tol, double& worst) {
   bool any = false;
   for (Index j = 0; j < q.size(); ++j) {
     const double g = q.gradient[j];
     const double excess = q.w[j] != 0 ? std::abs(g - q.l2[j] * q.w[j] - std::copysign(q.l1[j], q.w[j]))
                                       : (q.positive ? g : std::abs(g)) - q.l1[j];
     if (!(excess > 0)) continue;
-    const double length = std::sqrt(q.gram(j, j));
-    any = any || excess > tol * length;
-    if (length > 0) worst = std::max(worst, excess / length);
+    any = any || excess > tol * length[j];
+    if (length[j] > 0) worst = std::max(worst, excess / length[j]);
   }
   return any;
 }
@@ -59,6 +58,9 @@ Index gram_sweep(GramProgram& q) {
 /// Friedman, Hastie, Tibshirani, JSS 2010, sec. 2.2. Returns the number of sweeps.
 template <class = void>
 Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_sweeps) {
+  Vector<double> length;
+  length.resize(q.size());
+  for (Index j = 0; j < q.size(); ++j) length[j] = std::sqrt(q.gram(j, j));
   Index sweeps = 0;
   double last = -1;
   int stuck = 0;
@@ -70,7 +72,7 @@ Index gram_descent(GramProgram& q, SupportNewton& newton, double tol, Index max_
     }
     newton.minimise(q, 200);
     double worst = 0;
-    if (!detail::violated(q, tol, worst)) break;
+    if (!detail::violated(q, length, tol, worst)) break;
     // Near rounding the violations stop falling; a few more rounds cannot help.
     stuck = last >= 0 && worst >= 0.9 * last ? stuck + 1 : 0;
     if (stuck >= 50) break;

@@ -88,7 +88,9 @@ class WorkingGram {
   void append_dense(Index old, Matrix<double>& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      const Index capacity = std::min(problem_->cols(), std::max<Index>(size() + 64, old + old / 2));
+      constexpr Index first_size = Index{1} << 20;  // entries: enough for large pages
+      const Index capacity =
+          std::min(problem_->cols(), std::max({size() + 64, old + old / 2, first_size / n}));
       Matrix<double> grown = detail::large_matrix<double>(n, capacity);
       detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
         grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
@@ -105,8 +107,13 @@ class WorkingGram {
         const Index j = column(k);
         const double scale = problem_->scale()[j], center = problem_->mean()[j];
         double* out = packed_.col(k).data();
-        std::fill(out, out + n, -center);
-        detail::column_axpy(problem_->design(), j, 1, nullptr, out);
+        if constexpr (detail::dense_columns<D>) {
+          const auto* x = problem_->design().column(j);
+          for (Index i = 0; i < n; ++i) out[i] = static_cast<double>(x[i]) - center;
+        } else {
+          std::fill(out, out + n, -center);
+          detail::column_axpy(problem_->design(), j, 1, nullptr, out);
+        }
         if (weights.size() > 0)
           for (Index i = 0; i < n; ++i) out[i] *= scale * roots[i];
         else
