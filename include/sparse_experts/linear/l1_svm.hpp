@@ -96,12 +96,16 @@ class L1SVM {
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "X must have the scalar of the model");
     detail::check_not_empty(x.rows(), x.cols(), "X");
     return detail::with_columns(x, [&](const auto& design) -> const Convergence& {
-      detail::check_finite_columns(design, options_.n_threads);
       if constexpr (detail::DenseDesign<std::decay_t<decltype(design)>>) {
-        // Mostly zeros: every pass is cheaper over the entries.
+        // Mostly zeros: every pass is cheaper over the entries, the check that they are finite included.
         const SparseMatrix<Scalar> sparse = detail::compressed_copy(design.matrix(), options_.n_threads);
-        if (sparse.cols() > 0) return fit_design(SparseColumns<Scalar>(sparse), labels, sample_weight);
+        if (sparse.cols() > 0) {
+          const SparseColumns<Scalar> columns(sparse);
+          detail::check_finite_columns(columns, options_.n_threads);
+          return fit_design(columns, labels, sample_weight);
+        }
       }
+      detail::check_finite_columns(design, options_.n_threads);
       return fit_design(design, labels, sample_weight);
     });
   }

@@ -37,6 +37,10 @@ struct ColumnRun {
     return doubles ? dense_dot(doubles, r, count) : dense_dot(floats, r, count);
   }
 
+  double squared_norm() const {
+    return doubles ? dense_dot(doubles, doubles, count) : square_sum(floats, count);
+  }
+
   /// f(i, x_i as double). One loop for the four layouts, since `f` is compiled into each: floats and the
   /// indices of a dense column pass through a buffer.
   template <class F>
@@ -58,6 +62,15 @@ struct ColumnRun {
   void axpy(double a, double* f) const { doubles ? add(a, doubles, f) : add(a, floats, f); }
 
  private:
+  static double square_sum(const float* x, Index count) {
+    double lane[8] = {};
+    Index k = 0;
+    for (; k + 8 <= count; k += 8)
+      for (Index l = 0; l < 8; ++l) lane[l] += static_cast<double>(x[k + l]) * static_cast<double>(x[k + l]);
+    for (; k < count; ++k) lane[0] += static_cast<double>(x[k]) * static_cast<double>(x[k]);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+  }
+
   template <class Scalar>
   void add(double a, const Scalar* x, double* f) const {
     if (rows)

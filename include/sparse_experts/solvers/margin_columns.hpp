@@ -139,9 +139,7 @@ class DesignColumns final : public MarginColumns {
           Index count = 0;
           for (Index j = block.begin; j < block.end; ++j) {
             const ColumnRun run = visit(j, scratch);
-            double square = 0;
-            run.for_each([&](Index, double x) { square += x * x; });
-            norms_[j] = std::sqrt(square);
+            norms_[j] = std::sqrt(run.squared_norm());
             count += run.count;
           }
           return count;
