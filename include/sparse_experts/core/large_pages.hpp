@@ -18,7 +18,7 @@ namespace sparse_experts::detail {
 /// what numpy does for its arrays since 1.22.
 inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  constexpr std::size_t page = 4096, least = std::size_t{4} << 20;
+  constexpr std::size_t page = 4096, least = std::size_t{2} << 20;
   if (bytes < least) return;
   const std::size_t offset = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
   (void)madvise(static_cast<char*>(data) + offset, bytes - offset, MADV_HUGEPAGE);

@@ -112,12 +112,15 @@ class ViolatorGram {
     for (const Index j : columns_)
       x_.run(j).for_each([&](Index i, double) { ++begin_[static_cast<std::size_t>(i) + 1]; });
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) begin_[i + 1] += begin_[i];
-    slots_.resize(begin_.back());
-    values_.resize(begin_.back());
+    const auto entries = static_cast<Index>(begin_.back());
+    slots_.resize(entries);
+    values_.resize(entries);
+    prefer_large_pages(slots_.data(), entries);
+    prefer_large_pages(values_.data(), entries);
     std::vector<std::size_t> next(begin_.begin(), begin_.end() - 1);
     const double constant = 1 / std::sqrt(static_cast<double>(n));
     const auto put = [&](Index i, Index slot, double value) {
-      const std::size_t at = next[static_cast<std::size_t>(i)]++;
+      const auto at = static_cast<Index>(next[static_cast<std::size_t>(i)]++);
       slots_[at] = static_cast<std::int32_t>(slot);
       values_[at] = value;
     };
@@ -308,8 +311,8 @@ class ViolatorGram {
   std::vector<double> factors_;
   bool by_rows_ = false, dense_ = false;  // pair by pair; some columns hold all rows
   std::vector<std::size_t> begin_;
-  std::vector<std::int32_t> slots_;
-  std::vector<double> values_;
+  Vector<std::int32_t> slots_;
+  Vector<double> values_;
   std::vector<Index> cursor_;
 };
 
