@@ -13,6 +13,7 @@
 #include <sparse_experts/solvers/regression_problem.hpp>
 #include <sparse_experts/solvers/solution.hpp>
 
+#include <cmath>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -57,12 +58,14 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
   fit.working_set = solution.working_set;
   fit.counts = solution.counts;
   const double unit = problem.null_objective();
+  // What is lost of an intercept that balances columns far from zero.
+  const double lost = problem.intercept_rounding(fit.coef);
   if constexpr (!std::is_same_v<Scalar, double>) {
     fit.coef = fit.coef.template cast<Scalar>().template cast<double>();
     const Vector<double> w = problem.scaled_units(fit.coef);
     const double exact = problem.original_units(w).second;
     fit.intercept = static_cast<double>(static_cast<Scalar>(exact));
-    const double shift = fit.intercept - exact;
+    const double shift = std::abs(fit.intercept - exact) + lost;
     const Vector<double> r = problem.residual(w);
     Convergence& c = fit.convergence;
     c.objective = 0.5 * (r.dot(problem.weighted(r)) + shift * shift) + penalty_value(penalty, w);
@@ -71,8 +74,6 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
                  : 0;
     if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
   } else if (unit > 0) {
-    // What is lost of an intercept that balances columns far from zero.
-    const double lost = problem.intercept_rounding(fit.coef);
     Convergence& c = fit.convergence;
     c.value += 0.5 * lost * lost / unit;
     if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;

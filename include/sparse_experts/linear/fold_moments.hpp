@@ -169,7 +169,7 @@ struct MomentProblem {
     norms.resize(p);
     for (Index j = 0; j < p; ++j) {
       const double variance = raw[j] - center[j] * center[j];
-      const bool constant = variance <= rounding * raw[j];
+      const bool constant = variance <= rounding * (total.xx(j, j) / weight);
       if (standardize && !constant) scale[j] = 1 / std::sqrt(variance);
       norms[j] = fit_intercept ? (constant ? 0 : variance) : raw[j];
       norms[j] *= scale[j] * scale[j];

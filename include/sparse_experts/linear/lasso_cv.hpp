@@ -170,7 +170,8 @@ class ElasticNetCV : public LinearModel<Scalar> {
     bool by_moments = false, rounded = false;
     GramData whole;  // of all samples, where the moments of the folds have been summed
     if constexpr (detail::dense_columns<D>) {
-      if (kind == LassoSolver::gram) {
+      // Moments about 0 do not know the deviations of columns far from it.
+      if (kind == LassoSolver::gram && (path.fit_intercept || !path.standardize)) {
         by_moments = true;
         rounded = path.solver == LassoSolver::automatic && RefinedGram<D>::suits(problem) &&
                   RefinedGram<D>::suits(

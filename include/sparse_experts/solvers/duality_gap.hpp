@@ -45,8 +45,7 @@ struct DualPoint {
 /// with c the correlations of v. Where l2_j = 0 the conjugate ω_j* is a box |c_j| t <= l1_j that bounds t
 /// (one-sided for w >= 0); elsewhere it is finite, and t maximises the concave piecewise quadratic D. A
 /// column that is not penalised asks for c_j = 0, which holds to rounding once w is exact along it (see
-/// UnpenalizedBlock), as does |c_j| <= l1_j of a column so long that l1_j is less than the rounding of c_j;
-/// what is left is charged with twice its weight.
+/// UnpenalizedBlock); what is left is charged with twice its weight.
 /// Cost: O(p). Ref: Fercoq, Gramfort, Salmon, "Mind the duality gap", ICML 2015; for l2 > 0: the conjugate.
 template <class = void>
 DualPoint dual_point(const ElasticNetPenalty& penalty, const Vector<double>& w, const Vector<double>& norms,
@@ -61,13 +60,10 @@ DualPoint dual_point(const ElasticNetPenalty& penalty, const Vector<double>& w, 
     if (size == 0 || norms[j] == 0 || penalty.excluded(j) || penalty.l2(j) > 0) continue;
     const double l1 = penalty.l1(j);
     if (size <= l1) continue;  // t <= 1 anyway
-    const double length = std::sqrt(norms[j] * y_dot_v);
-    const bool rounds =
-        l1 == 0 ? size <= 1e-12 * length : l1 <= 1e-7 * length && size - l1 <= 1e-14 * length && w[j] != 0;
-    if (rounds)
-      charge += 2 * (size - l1) * std::abs(w[j]);
-    else if (l1 > 0)
+    if (l1 > 0)
       largest = std::min(largest, l1 / size);
+    else if (size <= 1e-13 * std::sqrt(norms[j] * y_dot_v))
+      charge += 2 * size * std::abs(w[j]);
     else
       infeasible = true;
   }

@@ -159,13 +159,34 @@ class RegressionProblem {
                                : detail::total(r) / static_cast<double>(rows());
   }
 
-  /// Σ_i ω_i (x_ij - center)² of a dense column.
-  double spread(Index j, double center) const {
-    const auto* x = design_->column(j);
-    const double* omega = weights_.data();
-    if (weights_.size() > 0)
-      return detail::dense_spread(x, center, rows(), [omega](Index i) { return omega[i]; });
-    return detail::dense_spread(x, center, rows(), [](Index) { return 1.0; }) / static_cast<double>(rows());
+  /// Σ_i ω_i (x_ij - center)²; entries that are not stored sit at -center.
+  double spread(Index j, double center, const Vector<double>& omega) const {
+    if constexpr (detail::dense_columns<D>) {
+      const auto* x = design_->column(j);
+      if (weights_.size() > 0)
+        return detail::dense_spread(x, center, rows(), [w = omega.data()](Index i) { return w[i]; });
+      return detail::dense_spread(x, center, rows(), [](Index) { return 1.0; }) / static_cast<double>(rows());
+    } else {
+      double sum = 0, stored = 0;
+      Index count = 0;
+      detail::for_each_entry(*design_, j, [&](Index i, double x) {
+        stored += omega[i];
+        ++count;
+        sum += omega[i] * (x - center) * (x - center);
+      });
+      return sum + (count == rows() ? 0 : std::max(0.0, 1 - stored)) * center * center;
+    }
+  }
+
+  /// Σ_i ω_i (x_ij - center), of stored entries; of interest where these are all.
+  double offset(Index j, double center, const Vector<double>& omega) const {
+    double sum = 0;
+    Index count = 0;
+    detail::for_each_entry(*design_, j, [&](Index i, double x) {
+      sum += omega[i] * (x - center);
+      ++count;
+    });
+    return count == rows() ? sum : 0;
   }
 
   void summarise_columns() {
@@ -176,7 +197,8 @@ class RegressionProblem {
     detail::fill(scale_, p, 1.0);
     Vector<double> omega = weights_;
     if (omega.size() == 0) detail::fill(omega, rows(), 1 / n);
-    const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n));
+    const double rounding = std::numeric_limits<double>::epsilon() * (8 + std::sqrt(n)),
+                 total = detail::total(omega);
     const int n_threads = detail::threads_for(rows() * p, options_.n_threads);
     constexpr Index block_size = 64;
     std::vector<char> finite(static_cast<std::size_t>(detail::block_count(p, block_size)), 1);
@@ -184,26 +206,15 @@ class RegressionProblem {
       for (Index j = block.begin; j < block.end; ++j) {
         // Two passes: no cancellation however large the mean.
         const bool wants_mean = options_.fit_intercept || options_.standardize;
-        const double m = wants_mean ? detail::column_dot(*design_, j, omega.data()) : 0;
-        const double center = options_.fit_intercept ? m : 0;
-        double sum = 0, variance = 0;
-        if constexpr (detail::dense_columns<D>) {
-          sum = spread(j, center);
-          variance = center == m ? sum : spread(j, m);
-        } else {
-          // Entries that are not stored sit at -center.
-          double stored = 0;
-          Index count = 0;
-          detail::for_each_entry(*design_, j, [&](Index i, double x) {
-            stored += omega[i];
-            ++count;
-            sum += omega[i] * (x - center) * (x - center);
-            variance += omega[i] * (x - m) * (x - m);
-          });
-          const double rest = count == rows() ? 0 : std::max(0.0, 1 - stored);
-          sum += rest * center * center;
-          variance += rest * m * m;
+        double m = wants_mean ? detail::column_dot(*design_, j, omega.data()) : 0;
+        double variance = spread(j, m, omega);
+        // Sums of equal numbers drift: a constant column must not look like a spread.
+        if (wants_mean && variance <= 1e-6 * m * m) {
+          m += offset(j, m, omega) / total;
+          variance = spread(j, m, omega);
         }
+        const double center = options_.fit_intercept ? m : 0;
+        double sum = center == m ? variance : spread(j, center, omega);
         if (!detail::is_finite(sum)) finite[static_cast<std::size_t>(block.id)] = 0;
         mean_[j] = center;
         if (options_.standardize) {
