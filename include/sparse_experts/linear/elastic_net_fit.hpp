@@ -60,6 +60,7 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
   const double unit = problem.null_objective();
   // What is lost of an intercept that balances columns far from zero.
   const double lost = problem.intercept_rounding(fit.coef);
+  Convergence& c = fit.convergence;
   if constexpr (!std::is_same_v<Scalar, double>) {
     fit.coef = fit.coef.template cast<Scalar>().template cast<double>();
     const Vector<double> w = problem.scaled_units(fit.coef);
@@ -67,17 +68,14 @@ RegressionFit to_fit(const RegressionProblem<D>& problem, const ElasticNetPenalt
     fit.intercept = static_cast<double>(static_cast<Scalar>(exact));
     const double shift = std::abs(fit.intercept - exact) + lost;
     const Vector<double> r = problem.residual(w);
-    Convergence& c = fit.convergence;
     c.objective = 0.5 * (r.dot(problem.weighted(r)) + shift * shift) + penalty_value(penalty, w);
     c.value =
         unit > 0 ? Certificate{c.objective, solution.certificate.dual, solution.certificate.size}.gap() / unit
                  : 0;
-    if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
   } else if (unit > 0) {
-    Convergence& c = fit.convergence;
     c.value += 0.5 * lost * lost / unit;
-    if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
   }
+  if (c.status == Status::converged && c.value > c.tolerance) c.status = Status::stalled;
   return fit;
 }
 

@@ -29,7 +29,7 @@ struct RegressionOptions {
 /// sparse columns stay sparse. In these units the solvers are free of n, of the sample weights and of the
 /// intercept. All vectors are doubles. The design must outlive the problem.
 /// Implicit centring loses the digits that |m_j| is above the spread of the column: where these are many, the
-/// problem stands on a copy of X whose columns in question have been moved to about 0 (shift()).
+/// problem stands on a copy of X whose columns in question have been moved to about 0.
 template <Design D>
 class RegressionProblem {
  public:
@@ -63,7 +63,7 @@ class RegressionProblem {
     }
   }
 
-  /// The columns that the solvers see: X, but for what shift() has been taken from some.
+  /// The columns that the solvers see: X, or its copy with some moved.
   const D& design() const { return *design_; }
   Index rows() const { return design_->rows(); }
   Index cols() const { return design_->cols(); }
