@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "support/problems.hpp"
 #include <sparse_experts/core/inner_products.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/solvers/cholesky.hpp>
 #include <sparse_experts/solvers/gram_descent.hpp>
 #include <sparse_experts/solvers/support_newton.hpp>
+
+#include <Eigen/Cholesky>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace se = sparse_experts;
@@ -70,10 +76,98 @@ TEST(UpdatableCholesky, RefusesDependentColumns) {
   EXPECT_EQ(factor.size(), 4);
 }
 
+TEST(SupportNewton, AStepIsTheBestPointOfTheProjectionArc) {
+  se::Random random(5);
+  for (int trial = 0; trial < 200; ++trial) {
+    const Index p = 1 + random.below(trial % 10 == 0 ? 120 : 12);
+    const se::Matrix<double> x = test_support::random_matrix<double>(p + 5, p, random);
+    const se::Vector<double> c = 3 * test_support::random_matrix<double>(p, 1, random);
+    se::GramProgram q;
+    q.gram = x.transpose() * x;
+    q.w = test_support::random_matrix<double>(p, 1, random);
+    q.positive = trial % 3 == 0;
+    if (q.positive) q.w = q.w.cwiseAbs();
+    q.gradient = c - q.gram * q.w;
+    q.l1 = se::Vector<double>::Constant(p, random.uniform(0.01, 5));
+    q.l2 = se::Vector<double>::Constant(p, trial % 2 == 0 ? 0 : 0.3);
+    if (p > 2) q.l1[2] = 0;  // may cross zero, unless weights are to be positive
+    const auto objective = [&](const se::Vector<double>& w) {
+      return 0.5 * w.dot(q.gram * w) - c.dot(w) + q.l1.dot(w.cwiseAbs()) + 0.5 * q.l2.dot(w.cwiseAbs2());
+    };
+    se::Matrix<double> hessian = q.gram;
+    hessian.diagonal() += q.l2;
+    const se::Vector<double> start = q.w, sign = start.cwiseSign(),
+                             rhs = q.gradient - q.l2.cwiseProduct(start) - q.l1.cwiseProduct(sign),
+                             d = hessian.ldlt().solve(rhs);
+    double best = objective(start);
+    for (int step = 0; step <= 1000; ++step) {
+      se::Vector<double> w = start + step / 1000.0 * d;
+      for (Index j = 0; j < p; ++j)
+        if (w[j] * sign[j] < 0 && (q.positive || q.l1[j] > 0)) w[j] = 0;
+      best = std::min(best, objective(w));
+    }
+    se::SupportNewton newton;
+    newton.minimise(q, 1);
+    EXPECT_LE(objective(q.w), best + 1e-9 * (1 + std::abs(best))) << "trial " << trial;
+  }
+}
+
+TEST(GramSweep, EqualsSweepsThatUpdateEveryEntryAtOnce) {
+  se::Random random(6);
+  for (const Index p : {1, 63, 64, 65, 700}) {
+    const se::Matrix<double> x = test_support::random_matrix<double>(2 * p, p, random);
+    const se::Vector<double> c = 100 * test_support::random_matrix<double>(p, 1, random);
+    se::GramProgram one, two;
+    for (se::GramProgram* q : {&one, &two}) {
+      q->gram = x.transpose() * x;
+      q->w = se::Vector<double>::Zero(p);
+      q->gradient = c;
+      q->l1 = se::Vector<double>::Constant(p, 30);
+      q->l2 = se::Vector<double>::Constant(p, 0.5);
+    }
+    se::Vector<double> w = one.w, g = c;
+    for (int sweep = 0; sweep < 3; ++sweep) {
+      Index changes = 0;
+      for (Index j = 0; j < p; ++j) {
+        const double z = g[j] + one.gram(j, j) * w[j];
+        const double next = std::copysign(std::max(0.0, std::abs(z) - 30), z) / (one.gram(j, j) + 0.5);
+        changes += (next == 0) != (w[j] == 0);
+        g -= (next - w[j]) * one.gram.col(j);
+        w[j] = next;
+      }
+      EXPECT_EQ(se::detail::gram_sweep(one, 1), changes);
+      EXPECT_EQ(se::detail::gram_sweep(two, 2), changes);
+      EXPECT_LT((one.w - w).norm(), 1e-12 * (1 + w.norm()));
+      EXPECT_LT((one.gradient - g).norm(), 1e-10 * c.norm());
+      EXPECT_EQ(one.w, two.w);
+      EXPECT_EQ(one.gradient, two.gradient);
+    }
+  }
+}
+
+TEST(LargeMatrix, OwnsMovesAndAligns) {
+  se::detail::LargeMatrix a(700, 700), b;  // 3.9 MB
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a.data()) % (std::size_t{2} << 20), 0U);
+  a.setConstant(3);
+  const double* data = a.data();
+  b = std::move(a);
+  EXPECT_EQ(b.data(), data);
+  EXPECT_EQ(b.sum(), 3.0 * 700 * 700);
+  EXPECT_EQ(a.size(), 0);  // NOLINT(bugprone-use-after-move): empty by contract
+  const se::detail::LargeMatrix c = std::move(b);
+  EXPECT_EQ(c(699, 699), 3);
+  a = se::Matrix<double>::Identity(3, 2);
+  EXPECT_EQ(a.rows(), 3);
+  EXPECT_EQ(a.sum(), 2);
+  a.resize(0, 0);
+  EXPECT_EQ(a.size(), 0);
+}
+
 TEST(GramDescent, EveryNewtonPhaseDecreasesTheObjective) {
   se::Random random(4);
   for (int trial = 0; trial < 200; ++trial) {
-    const Index p = 1 + random.below(30), n = 1 + random.below(40);
+    const Index p = 1 + random.below(trial % 10 == 0 ? 250 : 30),
+                n = 1 + random.below(trial % 10 == 0 ? 300 : 40);
     const se::Matrix<double> x = test_support::random_matrix<double>(n, p, random);
     const se::Vector<double> y = test_support::random_matrix<double>(n, 1, random);
     const se::Vector<double> c = x.transpose() * y;

@@ -66,7 +66,7 @@ TEST(PanelGram, EqualsTheProductAndFloatKeepsItsBound) {
       const Eigen::Matrix<long double, -1, -1> rows = whitened(problem, made);
       const Eigen::Matrix<long double, -1, -1> exact = rows.transpose() * rows;
       const se::Vector<double> length = problem.squared_norm().cwiseSqrt();
-      se::Matrix<double> in_double, in_float;
+      se::detail::LargeMatrix in_double, in_float;
       se::Vector<double> expected, unit(p);
       se::detail::Correlations correlations(problem);
       for (Index j = 0; j < p; ++j) unit[j] = length[j] > 0 ? 1 / length[j] : 0;

@@ -54,10 +54,10 @@ struct Moments {
 /// Those of every fold and of all rows. Their squares lie in one array of p + 2 rows, the last two for the
 /// columns 1 and ỹ.
 struct FoldMoments {
-  Matrix<double> squares;
+  LargeMatrix squares;
   std::vector<Moments> folds;  // and at last all rows
 
-  FoldMoments(Index p, Index n_folds) : squares(large_matrix<double>(p + 2, (p + 2) * (n_folds + 1))) {
+  FoldMoments(Index p, Index n_folds) : squares(p + 2, (p + 2) * (n_folds + 1)) {
     squares.setZero();
     for (Index f = 0; f <= n_folds; ++f) folds.emplace_back(square(f), p, p + 2);
   }

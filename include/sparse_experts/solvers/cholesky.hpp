@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace sparse_experts {
@@ -20,6 +21,8 @@ class UpdatableCholesky {
  public:
   Index size() const { return size_; }
   void clear() { size_ = 0; }
+  /// Keeps the leading `size` rows and columns.
+  void truncate(Index size) { size_ = size; }
   /// Threads for blocks of columns that join; 0 = all.
   void set_threads(int n_threads) { n_threads_ = n_threads; }
 
@@ -213,14 +216,16 @@ class UpdatableCholesky {
   void reserve(Index wanted) {
     if (wanted <= r_.rows()) return;
     // Room is not touched before it is used, a copy is; 24 more keep columns off the same sets of the caches.
-    const Index capacity = std::max<Index>(2 * r_.rows(), wanted + 24);
-    Matrix<double> grown = detail::large_matrix<double>(capacity, capacity);
+    constexpr Index large = 1024;
+    const Index capacity =
+        std::max(2 * r_.rows(), (wanted > large / 2 && wanted <= large ? large : wanted) + 24);
+    detail::LargeMatrix grown(capacity, capacity);
     for (Index j = 0; j < size_; ++j)
       std::copy(r_.data() + j * r_.rows(), r_.data() + j * r_.rows() + size_, grown.data() + j * capacity);
-    r_.swap(grown);
+    r_ = std::move(grown);
   }
 
-  Matrix<double> r_;
+  detail::LargeMatrix r_;
   Index size_ = 0;
   int n_threads_ = 1;
   std::vector<Rotation> rotations_;

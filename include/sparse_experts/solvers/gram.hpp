@@ -28,7 +28,7 @@ namespace sparse_experts {
 
 /// All that a quadratic loss is, once n no longer matters: X̃'ΩX̃ (p x p), X̃'Ωỹ and ỹ'Ωỹ.
 struct GramData {
-  Matrix<double> gram;
+  detail::LargeMatrix gram;
   Vector<double> target;
   double y_squared = 0;
 };

@@ -110,7 +110,7 @@ class GramStep {
     for (int round = 0; round < 100 && stuck < 5; ++round) {
       // A Newton step pays once the support has nearly settled.
       for (int k = 0; k < 20; ++k)
-        if (gram_sweep(program_) * 500 <= program_.size()) break;
+        if (gram_sweep(program_, newton_.n_threads()) * 500 <= program_.size()) break;
       newton_.minimise(program_, 200);
       double worst = 0;
       for (Index j = 0; j < program_.size(); ++j) {

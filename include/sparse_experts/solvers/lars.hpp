@@ -144,7 +144,7 @@ class Homotopy {
 
   const RegressionProblem<D>* problem_;
   WorkingGram<D> gram_;
-  Matrix<double> values_;
+  detail::LargeMatrix values_;
   std::vector<Index> position_, active_;
   std::vector<bool> member_;
   UpdatableCholesky factor_;

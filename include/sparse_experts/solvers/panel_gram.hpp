@@ -69,7 +69,7 @@ void pack_panel(const RegressionProblem<D>& problem, const Vector<double>& facto
 /// symmetric product. Real is what the panels hold: float halves the time (see float_sum_error for its
 /// price). n p²/2 multiply-adds, one pass over X, memory p² plus a panel.
 template <class Real, Design D>
-void panel_gram(const RegressionProblem<D>& problem, const Vector<double>& factors, Matrix<double>& gram,
+void panel_gram(const RegressionProblem<D>& problem, const Vector<double>& factors, LargeMatrix& gram,
                 Correlations* correlations = nullptr) {
   const Index n = problem.rows(), p = problem.cols();
   constexpr Index panel_rows = 2048 / static_cast<Index>(sizeof(Real)), width = tile_rows<Real>;

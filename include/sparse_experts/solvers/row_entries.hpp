@@ -24,8 +24,8 @@ constexpr bool sums_pairs(double share) {
 /// where by columns every entry would be looked at. 8 bytes an entry.
 struct RowEntries {
   std::vector<std::size_t> begin;     // n + 1
-  std::vector<std::int32_t> columns;  // ascending in a row
-  std::vector<float> values;
+  LargeVector<std::int32_t> columns;  // ascending in a row
+  LargeVector<float> values;
 
   bool empty() const { return begin.empty(); }
 };
@@ -51,8 +51,8 @@ RowEntries row_entries(const Columns& x, int n_threads) {
       each(j, block, [&](Index i, double) { ++entries.begin[static_cast<std::size_t>(i) + 1]; });
   });
   for (std::size_t i = 1; i < entries.begin.size(); ++i) entries.begin[i] += entries.begin[i - 1];
-  resize_on_large_pages(entries.columns, entries.begin.back());
-  resize_on_large_pages(entries.values, entries.begin.back());
+  entries.columns.resize(entries.begin.back());
+  entries.values.resize(entries.begin.back());
   parallel_blocks(n, block_rows, n_threads, [&](const Block& block) {
     std::vector<std::size_t> next(entries.begin.begin() + block.begin, entries.begin.begin() + block.end);
     for (Index j = 0; j < p; ++j) {

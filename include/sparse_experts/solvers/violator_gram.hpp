@@ -89,10 +89,10 @@ class ViolatorGram {
     const Index m = size() + 1, n = x_.rows();
     if (m > gram_.rows()) {
       const Index capacity = std::max(m, std::min(x_.cols() + 1, summed_ + summed_ / 2));
-      Matrix<double> grown = large_matrix<double>(capacity, capacity);
+      LargeMatrix grown(capacity, capacity);
       for (Index s = 0; s < summed_; ++s)
         std::copy_n(gram_.data() + s * gram_.rows(), summed_, grown.data() + s * capacity);
-      gram_.swap(grown);
+      gram_ = std::move(grown);
     }
     clear_columns(summed_, m);
     double stored = 0;
@@ -112,15 +112,12 @@ class ViolatorGram {
     for (const Index j : columns_)
       x_.run(j).for_each([&](Index i, double) { ++begin_[static_cast<std::size_t>(i) + 1]; });
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) begin_[i + 1] += begin_[i];
-    const auto entries = static_cast<Index>(begin_.back());
-    slots_.resize(entries);
-    values_.resize(entries);
-    prefer_large_pages(slots_.data(), entries);
-    prefer_large_pages(values_.data(), entries);
+    slots_.resize(begin_.back());
+    values_.resize(begin_.back());
     std::vector<std::size_t> next(begin_.begin(), begin_.end() - 1);
     const double constant = 1 / std::sqrt(static_cast<double>(n));
     const auto put = [&](Index i, Index slot, double value) {
-      const auto at = static_cast<Index>(next[static_cast<std::size_t>(i)]++);
+      const std::size_t at = next[static_cast<std::size_t>(i)]++;
       slots_[at] = static_cast<std::int32_t>(slot);
       values_[at] = value;
     };
@@ -300,7 +297,7 @@ class ViolatorGram {
   int n_threads_;
   std::vector<Index> columns_;
   Index summed_ = 0;  // leading columns of H that belong to weights_
-  Matrix<double> gram_;
+  LargeMatrix gram_;
   bool exact_ = false;
   Panels<float> panels_;
   Panels<double> exact_panels_;
@@ -311,8 +308,8 @@ class ViolatorGram {
   std::vector<double> factors_;
   bool by_rows_ = false, dense_ = false;  // pair by pair; some columns hold all rows
   std::vector<std::size_t> begin_;
-  Vector<std::int32_t> slots_;
-  Vector<double> values_;
+  LargeVector<std::int32_t> slots_;
+  LargeVector<double> values_;
   std::vector<Index> cursor_;
 };
 

@@ -37,7 +37,7 @@ class WorkingGram {
   bool packs_dense() const { return !sparse_; }
 
   /// Adds columns; `gram` receives their rows and columns, its leading part stays.
-  void append(const std::vector<Index>& added, Matrix<double>& gram) {
+  void append(const std::vector<Index>& added, detail::LargeMatrix& gram) {
     const Index old = size(), count = static_cast<Index>(added.size());
     if (count == 0) return;
     columns_.insert(columns_.end(), added.begin(), added.end());
@@ -46,11 +46,11 @@ class WorkingGram {
       // Columns a power of two apart would share the sets of the caches.
       constexpr Index first_capacity = 2048 + 24;
       const Index capacity = std::min(problem_->cols(), std::max(first_capacity, size() + size() / 2));
-      Matrix<double> grown = detail::large_matrix<double>(capacity, capacity);
+      detail::LargeMatrix grown(capacity, capacity);
       detail::parallel_blocks(old, 64, threads(old * old), [&](const detail::Block& block) {
         for (Index j = block.begin; j < block.end; ++j) grown.col(j).head(old) = gram.col(j).head(old);
       });
-      gram.swap(grown);
+      gram = std::move(grown);
     }
     if (sparse_)
       append_sparse(old, gram);
@@ -69,7 +69,7 @@ class WorkingGram {
   }
 
   /// Keeps the columns at the given positions (ascending) alone.
-  void keep(const std::vector<Index>& positions, Matrix<double>& gram) {
+  void keep(const std::vector<Index>& positions, detail::LargeMatrix& gram) {
     for (std::size_t to = 0; to < positions.size(); ++to) {
       const Index from = positions[to], target = static_cast<Index>(to);
       columns_[to] = columns_[static_cast<std::size_t>(from)];
@@ -85,17 +85,17 @@ class WorkingGram {
   Index column(Index k) const { return columns_[static_cast<std::size_t>(k)]; }
   int threads(Index work) const { return detail::threads_for(work, problem_->n_threads()); }
 
-  void append_dense(Index old, Matrix<double>& gram) {
+  void append_dense(Index old, detail::LargeMatrix& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      constexpr Index first_size = Index{1} << 20;  // entries: enough for large pages
+      constexpr Index first_size = Index{1} << 22;  // entries, 32 MB
       const Index capacity =
           std::min(problem_->cols(), std::max({size() + 64, old + old / 2, first_size / n}));
-      Matrix<double> grown = detail::large_matrix<double>(n, capacity);
+      detail::LargeMatrix grown(n, capacity);
       detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
         grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
       });
-      packed_.swap(grown);
+      packed_ = std::move(grown);
     }
     const Vector<double>& weights = problem_->weights();
     const double uniform = 1 / std::sqrt(static_cast<double>(n));
@@ -128,7 +128,7 @@ class WorkingGram {
     });
   }
 
-  void append_sparse(Index old, Matrix<double>& gram) {
+  void append_sparse(Index old, detail::LargeMatrix& gram) {
     const Index n = problem_->rows(), count = size() - old;
     const Vector<double>& weights = problem_->weights();
     // Rows of the new columns.
@@ -170,7 +170,7 @@ class WorkingGram {
 
   const RegressionProblem<D>* problem_;
   std::vector<Index> columns_;
-  Matrix<double> packed_;
+  detail::LargeMatrix packed_;
   bool sparse_ = false;
 };
 
