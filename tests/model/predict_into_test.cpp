@@ -12,16 +12,13 @@
 namespace {
 std::atomic<long> allocations{0};
 std::atomic<bool> counting{false};
-void count_one() {
-  if (counting) ++allocations;
-}
 }  // namespace
 
 #ifndef SPARSE_EXPERTS_SANITIZER_BUILD
 // Eigen allocates by malloc, the containers by operator new, which ends in malloc.
 extern "C" void* __libc_malloc(std::size_t size);
 extern "C" void* malloc(std::size_t size) {  // NOLINT
-  count_one();
+  if (counting) ++allocations;
   return __libc_malloc(size);
 }
 #endif

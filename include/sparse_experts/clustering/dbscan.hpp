@@ -175,7 +175,7 @@ class DBSCAN {
       for (Index k = 0; k < sizes.size(); ++k)
         for (typename Rows::InnerIterator it(rows, core_samples_[k]); it; ++it)
           sparse.insert(k, it.col()) = it.value();
-      sparse.makeCompressed();
+      if (sizes.size() > 0) sparse.makeCompressed();  // Eigen 3.4 reads beyond the end of no rows
     } else {
       dense.resize(core_samples_.size(), rows.cols());
       for (Index k = 0; k < dense.rows(); ++k)

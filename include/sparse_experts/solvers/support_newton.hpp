@@ -52,11 +52,11 @@ void subtract_columns(GramProgram& q, const std::vector<Index>& columns, Step st
 }  // namespace detail
 
 /// Newton's method on the support of w: solves the support's linear system by a Cholesky factor that follows
-/// the support, and goes to the best point of the step's projection arc, on which weights that reach zero stay
-/// there; these leave the support, many at once where many do. Each step decreases the objective, and with the
-/// final support known one step is exact. Cost: |A|²/2 per solve, per weight that enters and per weight that
-/// leaves; |A|³/3 from scratch. Ref: feature-sign search, Lee, Battle, Raina, Ng, NIPS 2006, algorithm 1;
-/// projected Newton: Bertsekas, SIAM J. Control Optim. 20 (1982), sec. 2.
+/// the support, and goes to the best point of the step's projection arc, on which weights that reach zero
+/// stay there; these leave the support, many at once where many do. Each step decreases the objective, and
+/// with the final support known one step is exact. Cost: |A|²/2 per solve, per weight that enters and per
+/// weight that leaves; |A|³/3 from scratch. Ref: feature-sign search, Lee, Battle, Raina, Ng, NIPS 2006,
+/// algorithm 1; projected Newton: Bertsekas, SIAM J. Control Optim. 20 (1982), sec. 2.
 class SupportNewton {
  public:
   /// Forgets the factor, e.g. when l2 or the order of the columns has changed.
@@ -73,8 +73,6 @@ class SupportNewton {
 
   int n_threads() const { return n_threads_; }
 
-  Index n_solves() const { return n_solves_; }
-
   /// Runs until a full step reaches no zero, or max_steps. `gradient` is exact on the support at return, and
   /// is recomputed for all columns.
   template <class = void>
@@ -86,7 +84,6 @@ class SupportNewton {
     for (int step = 0; step < max_steps && !order_.empty(); ++step) {
       Vector<double> d = rhs;
       factor_.solve(d);
-      ++n_solves_;
       if (!follow_arc(q, d, rhs)) break;
     }
     update_gradient(q, start);
@@ -319,7 +316,6 @@ class SupportNewton {
   std::vector<char> member_;
   std::vector<std::pair<double, Index>> arrivals_;
   std::vector<Index> leaving_;
-  Index n_solves_ = 0;
   int n_threads_ = 1;
 };
 
