@@ -199,7 +199,7 @@ typename Derived::PlainObject take_rows(const Eigen::SparseMatrixBase<Derived>& 
     for (Index i = 0; i < out.rows(); ++i)
       for (typename Source::InnerIterator it(source, rows[static_cast<std::size_t>(i)]); it; ++it)
         out.insert(i, it.col()) = it.value();
-    out.makeCompressed();
+    if (out.rows() > 0) out.makeCompressed();  // Eigen 3.4 reads beyond the end of no rows
     return out;
   };
   if constexpr (Derived::IsRowMajor && requires { X.derived().valuePtr(); })

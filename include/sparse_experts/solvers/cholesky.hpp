@@ -191,7 +191,8 @@ class UpdatableCholesky {
       const double* from = r_.data() + (j + l + 1) * r_.rows();
       std::copy(from, from + k + 1, to[l]);
     }
-    const double* from[lanes] = {to[1], to[2], to[3], r_.data() + (j + lanes) * r_.rows()};
+    const double* from[lanes];
+    for (Index l = 0; l < lanes; ++l) from[l] = r_.data() + (j + l + 1) * r_.rows();
     for (Index i = k; i < j; ++i) {
       const Rotation q = rotations_[static_cast<std::size_t>(i - k)];
       for (Index l = 0; l < lanes; ++l) {
@@ -218,7 +219,7 @@ class UpdatableCholesky {
     // Room is not touched before it is used, a copy is; 24 more keep columns off the same sets of the caches.
     constexpr Index large = 1024;
     const Index capacity =
-        std::max(2 * r_.rows(), (wanted > large / 2 && wanted <= large ? large : wanted) + 24);
+        std::max(2 * r_.rows(), (wanted > large / 4 && wanted <= large ? large : wanted) + 24);
     detail::LargeMatrix grown(capacity, capacity);
     for (Index j = 0; j < size_; ++j)
       std::copy(r_.data() + j * r_.rows(), r_.data() + j * r_.rows() + size_, grown.data() + j * capacity);

@@ -60,7 +60,7 @@ Index gram_sweep(GramProgram& q, int n_threads) {
     if (moved.empty()) continue;
     const auto step = [&](Index j) { return delta_of[static_cast<std::size_t>(j - begin)]; };
     const Index work = m * static_cast<Index>(moved.size());
-    parallel_blocks(m, 512, work < 50000 ? 1 : n_threads, [&](const Block& rows) {
+    parallel_blocks(m, 512, work < 400000 ? 1 : n_threads, [&](const Block& rows) {
       const Index head = std::min(rows.end, begin), tail = std::max(rows.begin, end);
       if (rows.begin < head) subtract_columns(q, moved, step, rows.begin, head - rows.begin);
       if (tail < rows.end) subtract_columns(q, moved, step, tail, rows.end - tail);
