@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sparse_experts/core/columns.hpp>
+#include <sparse_experts/core/large_pages.hpp>
 #include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/solvers/rank_update.hpp>
