@@ -66,45 +66,55 @@ class ElasticNet : public LinearModel<Scalar> {
 
  private:
   template <Design D>
-  void fit_design(const D& design, const Matrix<double>& targets, const Vector<double>& sample_weight) {
-    const Index p = design.cols(), q = targets.cols();
-    const ElasticNetPenalty penalty(options_.alpha, options_.l1_ratio, options_.positive,
-                                    detail::checked_factors(options_.penalty_factors, p));
-    RegressionProblem<D> problem(design, targets.col(0), sample_weight,
-                                 {options_.fit_intercept, options_.standardize, options_.n_threads});
-    detail::check_magnitudes(problem, design, options_.n_threads);
-    const bool warm =
-        options_.warm_start && this->is_fitted() && this->n_features() == p && this->n_targets() == q;
-    Matrix<Scalar> coefs(p, q);
-    RowVector<Scalar> intercepts(q);
-    std::vector<Convergence> convergences;
-    PathSolver<D> solver(problem, options_.solver, q,
-                         {options_.screening, options_.anderson, options_.dual_extrapolation});
-    const StoppingRule stop{options_.tol, options_.max_iter, options_.on_progress};
-    for (Index k = 0; k < q; ++k) {
-      if (k > 0) {
-        problem.set_target(targets.col(k));
-        solver.target_changed();
-      }
-      Vector<double> start = Vector<double>::Zero(p);
-      if (warm) start = problem.scaled_units(this->coefs().col(k).template cast<double>());
-      const RegressionFit fit =
-          detail::to_fit<Scalar>(problem, penalty, solver.solve(penalty, stop, std::move(start)));
-      coefs.col(k) = fit.coef.template cast<Scalar>();
-      intercepts[k] = static_cast<Scalar>(fit.intercept);
-      convergences.push_back(fit.convergence);
-      if (fit.convergence.status == Status::stopped) {
-        // The targets after a stop keep zero weights, and say so.
-        coefs.rightCols(q - k - 1).setZero();
-        intercepts.tail(q - k - 1).setZero();
-        convergences.resize(static_cast<std::size_t>(q), fit.convergence);
-        break;
-      }
-    }
-    this->set(std::move(coefs), std::move(intercepts), std::move(convergences));
-  }
+  void fit_design(const D& design, const Matrix<double>& targets, const Vector<double>& sample_weight);
 
   ElasticNetOptions options_;
 };
 
+// Outside of the class: inline it could not be an extern template.
+template <class Scalar>
+template <Design D>
+void ElasticNet<Scalar>::fit_design(const D& design, const Matrix<double>& targets,
+                                    const Vector<double>& sample_weight) {
+  const Index p = design.cols(), q = targets.cols();
+  const ElasticNetPenalty penalty(options_.alpha, options_.l1_ratio, options_.positive,
+                                  detail::checked_factors(options_.penalty_factors, p));
+  RegressionProblem<D> problem(design, targets.col(0), sample_weight,
+                               {options_.fit_intercept, options_.standardize, options_.n_threads});
+  detail::check_magnitudes(problem, design, options_.n_threads);
+  const bool warm =
+      options_.warm_start && this->is_fitted() && this->n_features() == p && this->n_targets() == q;
+  Matrix<Scalar> coefs(p, q);
+  RowVector<Scalar> intercepts(q);
+  std::vector<Convergence> convergences;
+  PathSolver<D> solver(problem, options_.solver, q,
+                       {options_.screening, options_.anderson, options_.dual_extrapolation});
+  const StoppingRule stop{options_.tol, options_.max_iter, options_.on_progress};
+  for (Index k = 0; k < q; ++k) {
+    if (k > 0) {
+      problem.set_target(targets.col(k));
+      solver.target_changed();
+    }
+    Vector<double> start = Vector<double>::Zero(p);
+    if (warm) start = problem.scaled_units(this->coefs().col(k).template cast<double>());
+    const RegressionFit fit =
+        detail::to_fit<Scalar>(problem, penalty, solver.solve(penalty, stop, std::move(start)));
+    coefs.col(k) = fit.coef.template cast<Scalar>();
+    intercepts[k] = static_cast<Scalar>(fit.intercept);
+    convergences.push_back(fit.convergence);
+    if (fit.convergence.status == Status::stopped) {
+      // The targets after a stop keep zero weights, and say so.
+      coefs.rightCols(q - k - 1).setZero();
+      intercepts.tail(q - k - 1).setZero();
+      convergences.resize(static_cast<std::size_t>(q), fit.convergence);
+      break;
+    }
+  }
+  this->set(std::move(coefs), std::move(intercepts), std::move(convergences));
+}
+
 }  // namespace sparse_experts
+
+#if defined(SPARSE_EXPERTS_EXTERN_TEMPLATES)
+#include <sparse_experts/linear/extern_templates.hpp>
+#endif

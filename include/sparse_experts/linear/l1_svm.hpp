@@ -66,6 +66,16 @@ SparseMatrix<typename Dense::Scalar> compressed_copy(const Dense& x, int n_threa
   return sparse;
 }
 
+/// The classes of checked targets.
+template <class = void>
+std::vector<int> checked_classes(const LabelVector& labels, const Vector<double>& sample_weight, Index rows) {
+  check_size("labels.size()", labels.size(), rows, "X.rows()");
+  check_sample_weights(sample_weight, rows);
+  std::vector<int> classes = distinct_labels(labels);
+  if (classes.size() < 2) reject("number of classes in labels", classes.size(), "at least 2");
+  return classes;
+}
+
 }  // namespace detail
 
 /// Linear classifier with L1 penalty and squared hinge (or logistic) loss, one-vs-rest for q > 2 classes:
@@ -120,14 +130,9 @@ class L1SVM {
                                 const Eigen::MatrixBase<Weights>& sample_weight) {
     detail::check_not_empty(design.rows(), design.cols(), "X");
     const LabelVector checked = detail::as_labels(labels);
-    detail::check_size("labels.size()", checked.size(), design.rows(), "X.rows()");
-    detail::check_sample_weights(sample_weight, design.rows());
-    const std::vector<int> classes = detail::distinct_labels(checked);
-    if (classes.size() < 2) detail::reject("number of classes in labels", classes.size(), "at least 2");
-    const Vector<double> weights = detail::combined_weights(checked, classes, options_.class_weight,
-                                                            sample_weight.template cast<double>());
-    set_fitted(classes, design.cols(),
-               solve(design, checked, classes, detail::sample_costs(options_.C, weights)));
+    const Vector<double> weights = sample_weight.template cast<double>();
+    const std::vector<int> classes = detail::checked_classes(checked, weights, design.rows());
+    fit_columns(detail::margin_columns(design, options_), design.cols(), checked, classes, weights);
     return convergence_;
   }
 
@@ -171,32 +176,11 @@ class L1SVM {
     return value;
   }
 
-  template <Design D>
-  std::vector<L1SVMSolution> solve(const D& design, const LabelVector& labels,
-                                   const std::vector<int>& classes, const Vector<double>& costs) const {
-    const Index n_problems = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
-    std::vector<L1SVMSolution> solutions(static_cast<std::size_t>(n_problems));
-    const auto columns = detail::margin_columns(design, options_);
-    const auto sample = detail::row_sample(columns, options_);
-    std::atomic<bool> stop{false};
-    detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
-      const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
-      Vector<double> signs(labels.size());
-      for (Index i = 0; i < signs.size(); ++i) signs[i] = labels[i] == positive ? 1 : -1;
-      detail::MarginSettings settings{options_.tol, options_.max_iter, {}};
-      if (options_.on_progress)
-        settings.on_iteration = [&](const Convergence& now) {
-          // Worker 0 is the thread that called fit.
-          if (block.worker == 0 &&
-              !options_.on_progress({"l1_svm", now.n_iter, now.value, now.tolerance, now.objective}))
-            stop = true;
-          return !stop;
-        };
-      solutions[static_cast<std::size_t>(block.id)] =
-          detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options_, {}, settings);
-    });
-    return solutions;
-  }
+  void fit_columns(const detail::MarginColumns& columns, Index n_features, const LabelVector& labels,
+                   const std::vector<int>& classes, const Vector<double>& sample_weight);
+
+  std::vector<L1SVMSolution> solve(const detail::MarginColumns& columns, const LabelVector& labels,
+                                   const std::vector<int>& classes, const Vector<double>& costs) const;
 
   void set_fitted(const std::vector<int>& classes, Index n_features,
                   const std::vector<L1SVMSolution>& solutions) {
@@ -225,4 +209,45 @@ class L1SVM {
   std::vector<Convergence> class_convergence_;
 };
 
+// Outside of the class: inline they could not be extern templates.
+template <class Scalar>
+void L1SVM<Scalar>::fit_columns(const detail::MarginColumns& columns, Index n_features,
+                                const LabelVector& labels, const std::vector<int>& classes,
+                                const Vector<double>& sample_weight) {
+  const Vector<double> weights =
+      detail::combined_weights(labels, classes, options_.class_weight, sample_weight);
+  set_fitted(classes, n_features, solve(columns, labels, classes, detail::sample_costs(options_.C, weights)));
+}
+
+template <class Scalar>
+std::vector<L1SVMSolution> L1SVM<Scalar>::solve(const detail::MarginColumns& columns,
+                                                const LabelVector& labels, const std::vector<int>& classes,
+                                                const Vector<double>& costs) const {
+  const Index n_problems = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
+  std::vector<L1SVMSolution> solutions(static_cast<std::size_t>(n_problems));
+  const auto sample = detail::row_sample(columns, options_);
+  std::atomic<bool> stop{false};
+  detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
+    const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
+    Vector<double> signs(labels.size());
+    for (Index i = 0; i < signs.size(); ++i) signs[i] = labels[i] == positive ? 1 : -1;
+    detail::MarginSettings settings{options_.tol, options_.max_iter, {}};
+    if (options_.on_progress)
+      settings.on_iteration = [&](const Convergence& now) {
+        // Worker 0 is the thread that called fit.
+        if (block.worker == 0 &&
+            !options_.on_progress({"l1_svm", now.n_iter, now.value, now.tolerance, now.objective}))
+          stop = true;
+        return !stop;
+      };
+    solutions[static_cast<std::size_t>(block.id)] =
+        detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options_, {}, settings);
+  });
+  return solutions;
+}
+
 }  // namespace sparse_experts
+
+#if defined(SPARSE_EXPERTS_EXTERN_TEMPLATES)
+#include <sparse_experts/linear/extern_templates.hpp>
+#endif

@@ -8,9 +8,10 @@
 #include <vector>
 
 /// The slow parts of SparseExpertModel<float> and <double> with the default policies, to be compiled once a
-/// program and not once a file. Define SPARSE_EXPERTS_EXTERN_TEMPLATES in every file that includes the
-/// umbrella header and add one file with `#include <sparse_experts/model/instantiate.hpp>`, all with the same
-/// architecture flags; in CMake link sparse_experts::compiled, which does both.
+/// program and not once a file; linear/extern_templates.hpp has those of the linear estimators. Define
+/// SPARSE_EXPERTS_EXTERN_TEMPLATES in every file that includes the library and add one file with `#include
+/// <sparse_experts/model/instantiate.hpp>`, all with the same architecture flags; in CMake link
+/// sparse_experts::compiled, which does both.
 #define SPARSE_EXPERTS_MODEL_TEMPLATES(PREFIX, SCALAR, ROWS)                                            \
   PREFIX template void SparseExpertModel<SCALAR>::fit_rows(const ROWS<SCALAR>&, const Targets<SCALAR>&, \
                                                            std::vector<int>);                           \
