@@ -100,7 +100,7 @@ class WorkingGram {
     const Vector<double>& weights = problem_->weights();
     const double uniform = 1 / std::sqrt(static_cast<double>(n));
     const Vector<double> roots = weights.cwiseSqrt();
-    constexpr Index block_size = 64;
+    constexpr Index block_size = 32;
     const int n_threads = threads(n * size());
     detail::parallel_blocks(size() - old, block_size, n_threads, [&](const detail::Block& block) {
       for (Index k = old + block.begin; k < old + block.end; ++k) {
