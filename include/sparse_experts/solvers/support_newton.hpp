@@ -189,9 +189,14 @@ class SupportNewton {
       Vector<double> v(k);
       for (Index i = 0; i < k; ++i) v[i] = q.gram(at(i), j);
       factor_.solve(v);
-      double slope = q.l1[j] * sign(q.w[j]);
-      for (Index i = 0; i < k; ++i) slope -= q.l1[at(i)] * sign(q.w[at(i)]) * v[i];
-      const double direction = std::abs(slope) > 1e-9 * q.l1[j] ? -sign(slope) : -sign(q.w[j]);
+      double slope = q.l1[j] * sign(q.w[j]), size = q.l1[j];
+      for (Index i = 0; i < k; ++i) {
+        // Rounding is no part of the combination: a weight moved by it alone would have to go far.
+        if (v[i] * v[i] * q.gram(at(i), at(i)) < 1e-18 * q.gram(j, j)) v[i] = 0;
+        slope -= q.l1[at(i)] * sign(q.w[at(i)]) * v[i];
+        size += q.l1[at(i)] * std::abs(v[i]);
+      }
+      const double direction = std::abs(slope) > 1e-9 * size ? -sign(slope) : -sign(q.w[j]);
       double nearest = direction * q.w[j] < 0 ? std::abs(q.w[j]) : -1;
       Index first = -1;
       for (Index i = 0; i < k; ++i) {
