@@ -159,8 +159,8 @@ TEST(ElasticNet, RidgeEqualsItsClosedFormAndItsGapBoundsTheExcess) {
   }
 }
 
-// Dependent columns without a penalty: once a rounding error decided which weight had to leave, and 342 of
-// these 1800 fits ended far from the optimum.
+// Once a rounding error decided which weight of such columns had to leave, and fits ended far from the
+// optimum.
 TEST(ElasticNetDependent, ColumnsWithoutPenaltyMayDepend) {
   for (int trial = 0; trial < 300; ++trial) {
     se::Random random(static_cast<std::uint64_t>(trial));

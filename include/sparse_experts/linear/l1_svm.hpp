@@ -12,9 +12,10 @@
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
 #include <sparse_experts/linear/linear_scores.hpp>
+#include <sparse_experts/linear/one_vs_rest.hpp>
+#include <sparse_experts/solvers/margin_columns.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -179,28 +180,6 @@ class L1SVM {
   void fit_columns(const detail::MarginColumns& columns, Index n_features, const LabelVector& labels,
                    const std::vector<int>& classes, const Vector<double>& sample_weight);
 
-  std::vector<L1SVMSolution> solve(const detail::MarginColumns& columns, const LabelVector& labels,
-                                   const std::vector<int>& classes, const Vector<double>& costs) const;
-
-  void set_fitted(const std::vector<int>& classes, Index n_features,
-                  const std::vector<L1SVMSolution>& solutions) {
-    const auto q = static_cast<Index>(solutions.size());
-    Matrix<Scalar> coef(n_features, q);
-    Vector<Scalar> intercept(q);
-    std::vector<Convergence> all;
-    for (Index c = 0; c < q; ++c) {
-      const L1SVMSolution& solution = solutions[static_cast<std::size_t>(c)];
-      for (Index j = 0; j < n_features; ++j) coef(j, c) = static_cast<Scalar>(solution.coef[j]);
-      intercept[c] = static_cast<Scalar>(solution.intercept);
-      all.push_back(solution.convergence);
-    }
-    coef_ = std::move(coef);
-    intercept_ = std::move(intercept);
-    classes_ = classes;
-    convergence_ = detail::worst_of(all);
-    class_convergence_ = std::move(all);
-  }
-
   L1SVMOptions options_;
   Matrix<Scalar> coef_;
   Vector<Scalar> intercept_;
@@ -209,41 +188,18 @@ class L1SVM {
   std::vector<Convergence> class_convergence_;
 };
 
-// Outside of the class: inline they could not be extern templates.
+// Outside of the class: inline it could not be an extern template.
 template <class Scalar>
 void L1SVM<Scalar>::fit_columns(const detail::MarginColumns& columns, Index n_features,
                                 const LabelVector& labels, const std::vector<int>& classes,
                                 const Vector<double>& sample_weight) {
   const Vector<double> weights =
       detail::combined_weights(labels, classes, options_.class_weight, sample_weight);
-  set_fitted(classes, n_features, solve(columns, labels, classes, detail::sample_costs(options_.C, weights)));
-}
-
-template <class Scalar>
-std::vector<L1SVMSolution> L1SVM<Scalar>::solve(const detail::MarginColumns& columns,
-                                                const LabelVector& labels, const std::vector<int>& classes,
-                                                const Vector<double>& costs) const {
-  const Index n_problems = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
-  std::vector<L1SVMSolution> solutions(static_cast<std::size_t>(n_problems));
-  const auto sample = detail::row_sample(columns, options_);
-  std::atomic<bool> stop{false};
-  detail::parallel_blocks(n_problems, 1, options_.n_threads, [&](const detail::Block& block) {
-    const int positive = classes[static_cast<std::size_t>(n_problems == 1 ? 1 : block.id)];
-    Vector<double> signs(labels.size());
-    for (Index i = 0; i < signs.size(); ++i) signs[i] = labels[i] == positive ? 1 : -1;
-    detail::MarginSettings settings{options_.tol, options_.max_iter, {}};
-    if (options_.on_progress)
-      settings.on_iteration = [&](const Convergence& now) {
-        // Worker 0 is the thread that called fit.
-        if (block.worker == 0 &&
-            !options_.on_progress({"l1_svm", now.n_iter, now.value, now.tolerance, now.objective}))
-          stop = true;
-        return !stop;
-      };
-    solutions[static_cast<std::size_t>(block.id)] =
-        detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options_, {}, settings);
-  });
-  return solutions;
+  const std::vector<L1SVMSolution> solutions = detail::solve_one_vs_rest(
+      columns, labels, classes, detail::sample_costs(options_.C, weights), options_, "l1_svm");
+  class_convergence_ = detail::take_solutions(solutions, n_features, coef_, intercept_);
+  convergence_ = detail::worst_of(class_convergence_);
+  classes_ = classes;
 }
 
 }  // namespace sparse_experts

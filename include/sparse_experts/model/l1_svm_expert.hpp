@@ -3,16 +3,14 @@
 
 #include <sparse_experts/core/convergence.hpp>
 #include <sparse_experts/core/design.hpp>
-#include <sparse_experts/core/parallel.hpp>
 #include <sparse_experts/core/types.hpp>
 #include <sparse_experts/linear/class_labels.hpp>
 #include <sparse_experts/linear/l1_svm_binary.hpp>
 #include <sparse_experts/linear/l1_svm_options.hpp>
+#include <sparse_experts/linear/one_vs_rest.hpp>
 #include <sparse_experts/model/policies.hpp>
-#include <sparse_experts/solvers/margin_problem.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -46,39 +44,14 @@ class L1SVMExpert {
     options.solver = options_.solver;
     options.max_iter = options_.max_iter;
     options.n_threads = context.n_threads;
+    options.on_progress = context.on_progress;
     detail::check_l1_svm_options(options);
     const std::vector<int> classes = detail::distinct_labels(targets.classes);
     const Vector<double> costs = detail::sample_costs(
         options.C, detail::combined_weights(targets.classes, classes, by_class(targets, classes), {}));
-    const Index q = classes.size() == 2 ? 1 : static_cast<Index>(classes.size());
-    Matrix<Scalar> coef(design.cols(), q);
-    Vector<Scalar> intercept(q);
-    std::vector<Convergence> certificates(static_cast<std::size_t>(q));
-    const auto columns = detail::margin_columns(design, options);
-    const auto sample = detail::row_sample(columns, options);
-    std::atomic<bool> stop{false};
-    detail::parallel_blocks(q, 1, context.n_threads, [&](const detail::Block& block) {
-      const int positive = classes[static_cast<std::size_t>(q == 1 ? 1 : block.id)];
-      Vector<double> signs(design.rows());
-      for (Index i = 0; i < signs.size(); ++i) signs[i] = targets.classes[i] == positive ? 1 : -1;
-      detail::MarginSettings settings{options.tol, options.max_iter, {}};
-      if (context.on_progress)
-        settings.on_iteration = [&](const Convergence& now) {
-          // Worker 0 is the thread that called fit.
-          if (block.worker == 0 &&
-              !context.on_progress({"experts", now.n_iter, now.value, now.tolerance, now.objective}))
-            stop = true;
-          return !stop;
-        };
-      const L1SVMSolution solution =
-          detail::solve_l1_svm_signs(columns, sample.get(), signs, costs, options, {}, settings);
-      for (Index j = 0; j < coef.rows(); ++j) coef(j, block.id) = static_cast<Scalar>(solution.coef[j]);
-      intercept[block.id] = static_cast<Scalar>(solution.intercept);
-      certificates[static_cast<std::size_t>(block.id)] = solution.convergence;
-    });
-    coef_ = std::move(coef);
-    intercept_ = std::move(intercept);
-    return detail::worst_of(certificates);
+    const std::vector<L1SVMSolution> solutions = detail::solve_one_vs_rest(
+        detail::margin_columns(design, options), targets.classes, classes, costs, options, "experts");
+    return detail::worst_of(detail::take_solutions(solutions, design.cols(), coef_, intercept_));
   }
 
   const Matrix<Scalar>& coef() const { return coef_; }            ///< n_features x q

@@ -114,7 +114,7 @@ class SupportNewton {
   template <class = void>
   bool drop(GramProgram& q, const std::vector<Index>& places) {
     if (places.empty()) return true;
-    const auto cube = [](Index k) { return std::pow(static_cast<double>(k), 3); };
+    const auto cube = [](Index k) { return static_cast<double>(k) * static_cast<double>(k * k); };
     const auto size = static_cast<Index>(order_.size()), left = size - static_cast<Index>(places.size());
     double rotations = 0;
     for (const Index k : places) rotations += static_cast<double>((size - k) * (size - k));
