@@ -42,10 +42,17 @@ class WorkingGram {
     if (count == 0) return;
     columns_.insert(columns_.end(), added.begin(), added.end());
     if (size() > gram.rows()) {
-      // Room that is not used is not touched, and costs no memory where the system has pages; a copy does.
-      // Columns a power of two apart would share the sets of the caches.
-      constexpr Index first_capacity = 2048 + 24;
-      const Index capacity = std::min(problem_->cols(), std::max(first_capacity, size() + size() / 2));
+      // Room that is not used is not touched, and costs no memory where the system has pages; a copy does. A
+      // small problem is spared the large pages. Columns a power of two apart would share the sets of the
+      // caches.
+      constexpr Index rooms[] = {256 + 24, 576 + 24, 2048 + 24};
+      Index wanted = size() + size() / 2;
+      for (const Index room : rooms)
+        if (size() <= room) {
+          wanted = room;
+          break;
+        }
+      const Index capacity = std::min(problem_->cols(), wanted);
       detail::LargeMatrix grown(capacity, capacity);
       detail::parallel_blocks(old, 64, threads(old * old), [&](const detail::Block& block) {
         for (Index j = block.begin; j < block.end; ++j) grown.col(j).head(old) = gram.col(j).head(old);
@@ -88,9 +95,9 @@ class WorkingGram {
   void append_dense(Index old, detail::LargeMatrix& gram) {
     const Index n = problem_->rows();
     if (size() > packed_.cols()) {
-      constexpr Index first_size = Index{1} << 22;  // entries, 32 MB
-      const Index capacity =
-          std::min(problem_->cols(), std::max({size() + 64, old + old / 2, first_size / n}));
+      constexpr Index small = 256, large = Index{1} << 22;  // columns; entries, 32 MB
+      const Index wanted = size() <= small ? small : std::max({size() + 64, old + old / 2, large / n});
+      const Index capacity = std::min(problem_->cols(), wanted);
       detail::LargeMatrix grown(n, capacity);
       detail::parallel_blocks(old, 64, threads(n * old), [&](const detail::Block& block) {
         grown.middleCols(block.begin, block.size()) = packed_.middleCols(block.begin, block.size());
